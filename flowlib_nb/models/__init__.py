@@ -1,0 +1,1 @@
+"""Typed data without I/O: secrets, credentials, requests, hosts, flows and runs."""

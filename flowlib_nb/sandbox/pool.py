@@ -1,0 +1,222 @@
+"""The sandbox's face: a pool of workers behind blocking, thread-safe calls."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from traitlets import Float, Int, default
+from traitlets.config import SingletonConfigurable
+
+from ..errors import TemplateError
+from .protocol import Frame
+from .worker_process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
+
+# Between the engine's own clock and the parent's: room to answer "timeout" rather than be killed.
+HARD_GRACE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class SyntaxReport:
+    """Why a source does not parse.
+
+    Parameters
+    ----------
+    code : str
+        ``syntax``, or a limit's code for a source that could not even be parsed within it.
+    message : str
+        The engine's reason.
+    line, column : int or None
+        In the checked form, from 1.
+    """
+
+    code: str
+    message: str
+    line: int | None
+    column: int | None
+
+
+class Sandbox(SingletonConfigurable):
+    """Evaluates JavaScript programs in worker processes.
+
+    Workers that time out, run out of memory or crash are thrown away and replaced; the calling
+    process neither hangs nor crashes. Options take effect with the next worker.
+    """
+
+    time_limit = Float(
+        1.0, min=0.01, max=60.0, help="Seconds that one evaluation may take (0.01 to 60)."
+    ).tag(config=True)
+    memory_limit = Int(
+        64, min=8, max=1024, help="Megabytes that one evaluation may use (8 to 1024)."
+    ).tag(config=True)
+    stack_limit = Int(
+        512, min=64, max=900, help="Kilobytes of JavaScript stack (64 to 900)."
+    ).tag(config=True)
+    output_limit = Int(
+        32, min=1, max=256, help="Megabytes of JSON that one evaluation may return (1 to 256)."
+    ).tag(config=True)
+    workers = Int(min=1, max=32, help="How many worker processes may run at once (1 to 32).").tag(
+        config=True
+    )
+
+    @default("workers")
+    def _default_workers(self) -> int:
+        return min(4, os.cpu_count() or 1)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._free: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._changed = threading.Condition()
+        self.observe(self._options_changed, list(self.traits(config=True)))
+        atexit.register(self.close)
+
+    def prestart(self) -> None:
+        """Start one worker in the background, so that the first template need not wait for it."""
+        with self._changed:
+            if not self._free and not self._busy:
+                self._free.append(self._start())
+
+    def evaluate(self, program: str, payload: bytes, *, expression: str = "") -> bytes:
+        """Run a program.
+
+        Parameters
+        ----------
+        program : str
+            JavaScript whose value is JSON text.
+        payload : bytes
+            UTF-8 JSON that the program reads.
+        expression : str
+            What to show in an error about the evaluation as a whole.
+
+        Returns
+        -------
+        bytes
+            UTF-8 JSON.
+
+        Raises
+        ------
+        TemplateError
+            With code ``timeout``, ``memory``, ``output_size``, ``runtime`` or ``crashed``.
+        SandboxError
+            No worker can be started.
+        """
+        header = {
+            "operation": "evaluate",
+            "program": program,
+            "output_bytes": self.output_limit << 20,
+        }
+        answer = self._ask(Frame(header, payload), expression)
+        if answer.header["status"] == "ok":
+            return answer.body
+        raise self._failure(answer.header["code"], answer.header["message"], expression)
+
+    def check(self, sources: Sequence[Sequence[str]]) -> list[SyntaxReport | None]:
+        """Whether sources parse; nothing of them is run.
+
+        Parameters
+        ----------
+        sources : sequence of sequences of str
+            For each source the forms that must all parse.
+
+        Returns
+        -------
+        list of SyntaxReport or None
+            One for each source; None where all of its forms parse.
+        """
+        if not sources:
+            return []
+        header = {"operation": "check", "sources": [{"forms": list(forms)} for forms in sources]}
+        answer = self._ask(Frame(header), "")
+        if answer.header["status"] != "ok":
+            raise self._failure(answer.header["code"], answer.header["message"], "")
+        return [SyntaxReport(**item) if item else None for item in answer.header["problems"]]
+
+    def close(self) -> None:
+        """End all workers. The sandbox starts new ones when it is used again."""
+        with self._changed:
+            workers = [*self._free, *self._busy]
+            self._free.clear()
+            self._busy.clear()
+            self._changed.notify_all()
+        for worker in workers:
+            worker.kill()
+
+    def _ask(self, frame: Frame, expression: str) -> Frame:
+        worker = self._take()
+        try:
+            return worker.ask(frame, self.time_limit + HARD_GRACE)
+        except WorkerTimeoutError:
+            raise self._failure("timeout", "", expression) from None
+        except WorkerDiedError:
+            raise self._failure("crashed", "the sandbox's worker died", expression) from None
+        finally:
+            self._give_back(worker)
+
+    def _failure(self, code: str, message: str, expression: str) -> TemplateError:
+        texts = {
+            "timeout": (
+                f"it ran longer than {self.time_limit:g} s and was stopped",
+                "Make it do less, or raise the limit: %config Sandbox.time_limit = …",
+            ),
+            "memory": (
+                f"it needed more than {self.memory_limit} MB",
+                "Pass it less data, or raise the limit: %config Sandbox.memory_limit = …",
+            ),
+            "output_size": (
+                message,
+                "Return less, or raise the limit: %config Sandbox.output_limit = …",
+            ),
+        }
+        text, hint = texts.get(code, (message, None))
+        return TemplateError(code, text, expression=expression, hint=hint)
+
+    def _take(self) -> WorkerProcess:
+        with self._changed:
+            while True:
+                while self._free:
+                    worker = self._free.pop()
+                    if worker.alive:
+                        self._busy.add(worker)
+                        return worker
+                    worker.kill()
+                if len(self._busy) < self.workers:
+                    worker = self._start()
+                    self._busy.add(worker)
+                    return worker
+                self._changed.wait()
+
+    def _give_back(self, worker: WorkerProcess) -> None:
+        with self._changed:
+            if worker in self._busy:
+                self._busy.discard(worker)
+                if worker.alive:
+                    self._free.append(worker)
+            self._changed.notify()
+
+    def _start(self) -> WorkerProcess:
+        settings = {
+            "limits": {
+                "seconds": self.time_limit,
+                "memory_bytes": self.memory_limit << 20,
+                "stack_bytes": self.stack_limit << 10,
+            },
+            "hard_seconds": self.time_limit + 4 * HARD_GRACE,
+        }
+        return WorkerProcess(settings, max_answer=self.output_limit << 20)
+
+    def _options_changed(self, change: object) -> None:
+        # Limits are fixed at a worker's start: idle workers would keep the old ones.
+        with self._changed:
+            idle, self._free = self._free, []
+        for worker in idle:
+            worker.kill()
+
+
+def sandbox() -> Sandbox:
+    """The process's sandbox, configured by the application that runs it."""
+    return cast(Sandbox, Sandbox.instance())

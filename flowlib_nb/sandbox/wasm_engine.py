@@ -1,0 +1,187 @@
+"""QuickJS compiled to WebAssembly, run by wasmtime (the ``quickjs-rs`` distribution).
+
+Runs inside a worker process only. Every evaluation starts from the same memory image, so nothing
+that one evaluation did can be seen by the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import quickjs_rs
+import wasmtime
+from quickjs_rs import errors as engine_errors
+
+_PAGE = 64 * 1024
+# Instances whose memory grew by more than this are thrown away rather than restored.
+_KEEP_GROWTH = 8 << 20
+# The engine's own code and builtins; a template's memory comes on top.
+_IMAGE_ROOM = 2 << 20
+_FRAME = re.compile(r"eval_script:(\d+)(?::(\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one evaluation may use.
+
+    Parameters
+    ----------
+    seconds : float
+        Engine time (soft; the parent process has the hard clock).
+    memory_bytes, stack_bytes : int
+        Of the engine's heap and of its stack.
+    """
+
+    seconds: float
+    memory_bytes: int
+    stack_bytes: int
+
+
+class EvaluationError(Exception):
+    """The engine ended an evaluation.
+
+    Parameters
+    ----------
+    code : str
+        ``syntax``, ``runtime``, ``timeout``, ``memory`` or ``crashed``.
+    message : str
+        The engine's reason.
+    line, column : int or None
+        In the program, from 1.
+    """
+
+    def __init__(
+        self, code: str, message: str, line: int | None = None, column: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.line = line
+        self.column = column
+
+
+class WasmEngine:
+    """One engine with a hardened memory image to start each evaluation from.
+
+    Parameters
+    ----------
+    limits : Limits
+        Fixed for the engine's life.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._runtime = quickjs_rs.Runtime(
+            memory_limit=limits.memory_bytes, stack_limit=limits.stack_bytes
+        )
+        self._prelude = Path(__file__).with_name("prelude.js").read_text(encoding="utf-8")
+        self._prepare()
+
+    def evaluate(self, program: str, payload: str) -> str:
+        """Run a program on its data.
+
+        Parameters
+        ----------
+        program : str
+            JavaScript whose value is a string.
+        payload : str
+            JSON text that the program finds in ``$payload``.
+
+        Raises
+        ------
+        EvaluationError
+            Whatever ended it.
+        """
+        self._restore()
+        self._clean = False
+        try:
+            self._globals["$payload"] = payload
+            result = self._context.eval(program)
+        except Exception as error:
+            raise self._classified(error) from None
+        if not isinstance(result, str):
+            raise EvaluationError("crashed", "the program did not return text")
+        return result
+
+    def parses(self, source: str) -> EvaluationError | None:
+        """Whether ``source`` parses as a script; nothing of it is run.
+
+        Returns
+        -------
+        EvaluationError or None
+            The syntax error, with its line and column in ``source``.
+        """
+        self._restore()
+        try:
+            # The function is only made, never called.
+            self._context.eval(source)
+        except Exception as error:
+            self._clean = False
+            return self._classified(error)
+        return None
+
+    def _restore(self) -> None:
+        if self._clean:
+            return
+        if self._memory_size() > self._image_bytes + _KEEP_GROWTH:
+            self._discard()
+        else:
+            self._runtime.restore_snapshot(self._image, self._context)
+            self._clean = True
+
+    def _discard(self) -> None:
+        with contextlib.suppress(Exception):
+            # After a trap even closing may fail; the instance is unreachable either way.
+            self._context.close()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make an instance, harden it, and remember its memory as the state to return to."""
+        context = self._runtime.new_context(timeout=self._limits.seconds)
+        # quickjs-rs 0.2 passes its memory limit to an allocator that does not keep it (3 GB were
+        # seen at a limit of 64 MB); the store's limit is wasmtime's own and holds.
+        self._store(context).set_limits(memory_size=_IMAGE_ROOM + self._limits.memory_bytes)
+        context.eval(self._prelude)
+        # Handles made before the image stay valid after each restore; later ones would not.
+        self._globals = context.globals
+        self._context = context
+        self._image = context.create_snapshot()
+        self._image_bytes = len(self._image.to_bytes())
+        self._clean = True
+
+    @staticmethod
+    def _store(context: Any) -> wasmtime.Store:
+        store: wasmtime.Store = context._engine_ctx._inst.store
+        return store
+
+    def _memory_size(self) -> int:
+        instance = self._context._engine_ctx._inst
+        size: int = instance.mem.data_len(instance.store)
+        return size
+
+    def _classified(self, error: Exception) -> EvaluationError:
+        if isinstance(error, engine_errors.TimeoutError | engine_errors.InterruptError):
+            return EvaluationError("timeout", "the time limit was reached")
+        if isinstance(error, engine_errors.MemoryLimitError):
+            return EvaluationError("memory", "the memory limit was reached")
+        if isinstance(error, engine_errors.JSError):
+            at = _FRAME.search(error.stack or "")
+            line = int(at[1]) if at else None
+            column = int(at[2]) if at and at[2] else None
+            code = "syntax" if error.name == "SyntaxError" else "runtime"
+            message = error.message if code == "syntax" else f"{error.name}: {error.message}"
+            return EvaluationError(code, message, line, column)
+        # A trap leaves the instance in an unknown state.
+        memory_full = self._memory_size() + _PAGE * 16 > self._limits.memory_bytes
+        self._discard()
+        if isinstance(error, wasmtime.Trap | wasmtime.WasmtimeError):
+            if "call stack exhausted" in str(error):
+                return EvaluationError("runtime", "RangeError: Maximum call stack size exceeded")
+            if memory_full:
+                return EvaluationError("memory", "the memory limit was reached")
+            return EvaluationError("crashed", "the engine stopped")
+        return EvaluationError("crashed", f"the engine failed ({type(error).__name__})")

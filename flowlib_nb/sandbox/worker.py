@@ -1,0 +1,108 @@
+"""The worker process: reads frames from standard input, evaluates, answers on standard output.
+
+It is started in isolated mode with an empty environment, in the root folder, and imports nothing of
+the project but the engine. It can open no file for writing and no further descriptors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from .protocol import Frame, read_frame, write_frame
+from .wasm_engine import EvaluationError, Limits, WasmEngine
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    start = read_frame(requests)
+    if start is None:
+        return
+    limits = Limits(**start.header["limits"])
+    engine = WasmEngine(limits)
+    _give_up_resources(limits.memory_bytes)
+    write_frame(answers, Frame({"status": "ready"}))
+    while (frame := read_frame(requests)) is not None:
+        with _deadline(start.header["hard_seconds"]):
+            answer = _answer(engine, frame)
+        _send(answers, answer)
+
+
+def _send(answers: BinaryIO, answer: Frame) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        write_frame(answers, answer)
+
+
+def _answer(engine: WasmEngine, frame: Frame) -> Frame:
+    header = frame.header
+    try:
+        if header["operation"] == "check":
+            problems = [_check(engine, item["forms"]) for item in header["sources"]]
+            return Frame({"status": "ok", "problems": problems})
+        result = engine.evaluate(header["program"], frame.body.decode("utf-8")).encode("utf-8")
+    except EvaluationError as error:
+        return Frame({"status": "error", "code": error.code, "message": error.message})
+    except UnicodeError:
+        return Frame(
+            {
+                "status": "error",
+                "code": "runtime",
+                "message": "a text holds half of a surrogate pair, which is not valid Unicode",
+            }
+        )
+    if len(result) > header["output_bytes"]:
+        message = f"the result has {len(result):,} bytes; the limit is {header['output_bytes']:,}"
+        return Frame({"status": "error", "code": "output_size", "message": message})
+    return Frame({"status": "ok"}, result)
+
+
+def _check(engine: WasmEngine, forms: list[str]) -> dict[str, Any] | None:
+    """The first form that does not parse tells what is wrong; None where all parse."""
+    for form in forms:
+        if (error := engine.parses(form)) is not None:
+            return {
+                "code": error.code,
+                "message": error.message,
+                "line": error.line,
+                "column": error.column,
+            }
+    return None
+
+
+@contextlib.contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """End the process when the parent, which should have killed it, is gone itself."""
+    timer = threading.Timer(seconds, os._exit, args=(3,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _give_up_resources(memory_bytes: int) -> None:
+    """Lower the limits of the operating system where it has them (POSIX)."""
+    try:
+        import resource
+    except ImportError:
+        return
+    limits = {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_FSIZE": 0,
+        "RLIMIT_NOFILE": 64,
+        # Data, not address space: wasmtime reserves gigabytes of addresses that it never touches.
+        "RLIMIT_DATA": 512 * 1024 * 1024 + 4 * memory_bytes,
+    }
+    for name, value in limits.items():
+        with contextlib.suppress(ValueError, OSError, AttributeError):
+            resource.setrlimit(getattr(resource, name), (value, value))
+
+
+if __name__ == "__main__":
+    main()

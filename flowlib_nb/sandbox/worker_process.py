@@ -1,0 +1,159 @@
+"""One worker process as the kernel sees it: start, ask with a deadline, kill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from ..errors import SandboxError
+from .protocol import Frame, FrameTooLargeError, read_frame, write_frame
+
+# From a cold start: interpreter, compiling the engine's WebAssembly, taking the memory image.
+START_SECONDS = 30.0
+_BOOT = "import sys; sys.path[:0] = {paths!r}; from flowlib_nb.sandbox.worker import main; main()"
+
+
+class WorkerTimeoutError(Exception):
+    """The worker did not answer before the hard deadline; it has been killed."""
+
+
+class WorkerDiedError(Exception):
+    """The worker ended or broke the protocol."""
+
+
+class WorkerProcess:
+    """A fresh interpreter that evaluates templates.
+
+    Parameters
+    ----------
+    settings : dict
+        The first frame's header: engine limits.
+    max_answer : int
+        Bytes; a longer answer is treated as a broken worker.
+
+    Notes
+    -----
+    The process inherits no environment, no descriptor but its pipes, and starts in the root folder.
+    """
+
+    def __init__(self, settings: dict[str, Any], max_answer: int) -> None:
+        self._max_answer = max_answer
+        self._complaints = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _BOOT.format(paths=_import_paths())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            env=_environment(),
+            cwd=Path(sys.executable).anchor,
+            close_fds=True,
+        )
+        self._requests = cast(BinaryIO, self._process.stdin)
+        self._answers: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        # A thread reads, so that waiting with a deadline works alike on every platform.
+        self._reader = threading.Thread(target=self._read, name="flowlib-sandbox", daemon=True)
+        self._reader.start()
+        self._ready = False
+        with contextlib.suppress(OSError):
+            write_frame(self._requests, Frame(settings))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def ask(self, frame: Frame, seconds: float) -> Frame:
+        """Send a frame and wait for the answer.
+
+        Parameters
+        ----------
+        frame : Frame
+            The request.
+        seconds : float
+            The hard limit, counted from when the worker is ready.
+
+        Raises
+        ------
+        SandboxError
+            The worker could not start.
+        WorkerTimeoutError, WorkerDiedError
+            The worker has been killed.
+        """
+        try:
+            self._wait_until_ready()
+            with contextlib.suppress(OSError):
+                # A worker that died meanwhile shows as the end of its answers.
+                write_frame(self._requests, frame)
+            answer = self._answers.get(timeout=seconds)
+        except queue.Empty:
+            self.kill()
+            raise WorkerTimeoutError from None
+        except BaseException:
+            # Interrupted half-way: what this worker would answer next is the previous answer.
+            self.kill()
+            raise
+        if answer is None:
+            self.kill()
+            raise WorkerDiedError
+        return answer
+
+    def _wait_until_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            answer = self._answers.get(timeout=START_SECONDS)
+        except queue.Empty:
+            answer = None
+        if answer is None or answer.header.get("status") != "ready":
+            self._complaints.seek(0)
+            lines = self._complaints.read().decode("utf-8", "replace").strip().splitlines()
+            reason = lines[-1] if lines else f"it ended with code {self._process.poll()}"
+            raise SandboxError(
+                f"The template sandbox's worker did not start: {reason}",
+                hint="Check the installation with `flowlib doctor`.",
+            )
+        self._ready = True
+
+    def _read(self) -> None:
+        stream = cast(BinaryIO, self._process.stdout)
+        while True:
+            try:
+                frame = read_frame(stream, self._max_answer)
+            except (OSError, ValueError, FrameTooLargeError):
+                frame = None
+            self._answers.put(frame)
+            if frame is None:
+                return
+
+    def kill(self) -> None:
+        """End the process and close its pipes; harmless when it already ended."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+        self._reader.join(timeout=1)
+        for stream in (self._process.stdin, self._process.stdout, self._complaints):
+            with contextlib.suppress(OSError, ValueError):
+                if stream is not None:
+                    stream.close()
+
+
+def _import_paths() -> list[str]:
+    """Where the worker finds this package, also when it is not installed."""
+    return [str(Path(__file__).resolve().parents[2])]
+
+
+def _environment() -> dict[str, str]:
+    # Windows cannot start a process without these; elsewhere the environment is empty.
+    return {name: os.environ[name] for name in ("SYSTEMROOT", "WINDIR") if name in os.environ}

@@ -1,0 +1,1 @@
+"""``{{ }}`` templates: finding them in text, reading their names, compiling them to programs."""
