@@ -1,0 +1,1 @@
+"""The flow language: YAML text to a checked definition, with a position for everything."""
