@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import keyword
 import re
+from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,7 +19,26 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 SCOPE_NAMES = frozenset({"inputs", "previous_nodes", "_item"})
 
 
-def parse(text: str, *, first_line: int = 1) -> tuple[FlowDefinition, Source]:
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What could be read of a flow.
+
+    Parameters
+    ----------
+    definition : FlowDefinition or None
+        The flow without the parts that are wrong; None where nothing sound is left.
+    source : Source
+        Where each part stands.
+    problems : tuple of Problem
+        What is wrong with its form; the rest can be checked all the same.
+    """
+
+    definition: FlowDefinition | None
+    source: Source
+    problems: tuple[Problem, ...] = ()
+
+
+def parse(text: str, *, first_line: int = 1) -> Parsed:
     """Read a flow.
 
     Parameters
@@ -30,29 +50,43 @@ def parse(text: str, *, first_line: int = 1) -> tuple[FlowDefinition, Source]:
 
     Returns
     -------
-    FlowDefinition, Source
-        The definition, and where each part of it stands.
-
-    Raises
-    ------
-    FlowValidationError
-        With all problems of form: syntax, keys, types, names.
+    Parsed
+        With all problems of form: syntax, keys, types, names. Never raises for the text's sake.
     """
-    source = read(text, first_line=first_line)
+    try:
+        source = read(text, first_line=first_line)
+    except FlowValidationError as error:
+        return Parsed(None, Source(text, None, first_line), error.problems)
     if not isinstance(source.data, dict):
         message = "A flow is a mapping with the keys inputs, nodes and output."
-        hint = "Begin with:\nnodes:\n  hello:\n    uses: js\n    with: {code: 1 + 1}"
-        raise FlowValidationError(
-            [Problem("flow_form", message, (), source.position(()), hint)]
-        )
+        hint = "The smallest one: nodes: {hello: {uses: js, with: {code: 1 + 1}}}"
+        problem = Problem("flow_form", message, (), source.position(()), hint)
+        return Parsed(None, source, (problem,))
     problems = _bad_names(source)
-    try:
-        definition = FlowDefinition.model_validate(source.data)
-    except ValidationError as error:
-        problems += from_pydantic(error, FlowDefinition, source)
-    if problems:
-        raise FlowValidationError(in_order(problems))
-    return definition, source
+    definition = None
+    data = source.data
+    # What is wrong is cut out, so that the rest is checked too; once more for defects inside.
+    for _ in range(3):
+        try:
+            definition = FlowDefinition.model_validate(data)
+            break
+        except ValidationError as error:
+            found = from_pydantic(error, FlowDefinition, source)
+            problems += [p for p in found if p not in problems]
+            data = _without(data, [problem.path for problem in found])
+    return Parsed(definition, source, tuple(problems))
+
+
+def _without(data: Any, paths: list[Path]) -> Any:
+    if () in paths:
+        return None
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: _without(value, [path[1:] for path in paths if path[0] == key])
+        for key, value in data.items()
+        if (key,) not in paths
+    }
 
 
 def in_order(problems: list[Problem]) -> list[Problem]:
@@ -77,8 +111,7 @@ def _bad_names(source: Source) -> list[Problem]:
     def check(kind: str, name: object, path: Path) -> None:
         if isinstance(name, str) and (reason := name_problem(name)):
             message = f"{kind} {name!r} {reason}."
-            hint = None if not keyword.iskeyword(name) else "Choose another name."
-            problems.append(Problem("bad_name", message, path, source.position(path), hint))
+            problems.append(Problem("bad_name", message, path, source.position(path)))
 
     nodes = source.data.get("nodes")
     if not isinstance(nodes, dict):

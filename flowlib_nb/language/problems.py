@@ -85,10 +85,14 @@ def _path(location: Sequence[str | int], data: Any, base: Path) -> Path:
 
 
 def _reason(finding: Any) -> str:
-    text = str(finding["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    for old, new in (("dictionary", "mapping (name: value)"), ("string", "text")):
+    text = str(finding["msg"]).removeprefix("Value error, ").partition(" or instance of ")[0]
+    for old, new in (
+        ("Dictionary", "it"), ("Input", "it"), ("String", "it"), ("List", "it"),
+        ("dictionary", "mapping (name: value)"), ("string", "text"),
+        (" after validation", ""), ("should be a valid", "should be a"),
+    ):  # fmt: skip
         text = text.replace(old, new)
-    return f"it {text[:1].lower()}{text[1:]}" if text.lower().startswith("should") else text
+    return text
 
 
 def _inside(path: Path) -> str:

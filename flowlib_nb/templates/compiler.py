@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import TemplateError
 from .names import Use, outer_names
-from .tokenizer import OPEN, Expression, split
+from .tokenizer import OPEN, Expression, SyntaxProblem, split
 
 Path = tuple[str | int, ...]
 
@@ -132,7 +132,11 @@ def compile_code(source: str, path: Path, *, is_body: bool) -> CompiledValue:
 def _fields(value: Any, path: Path) -> Iterator[TemplatedField]:
     if isinstance(value, str):
         if OPEN in value:
-            yield _field(value, path)
+            try:
+                yield _field(value, path)
+            except SyntaxProblem as problem:
+                problem.path = path
+                raise
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _fields(item, (*path, key))

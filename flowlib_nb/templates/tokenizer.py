@@ -90,11 +90,27 @@ def _parts(text: str) -> Iterator[Part]:
 
 
 class SyntaxProblem(TemplateError):
-    """A template whose text cannot be split; knows the offset at which it begins."""
+    """A template whose text cannot be split.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong.
+    offset : int
+        The character at which the template begins.
+    expression : str, optional
+        Its beginning.
+
+    Attributes
+    ----------
+    path : tuple
+        Which string of a larger value holds it; set by whoever compiles that value.
+    """
 
     def __init__(self, message: str, offset: int, expression: str = "") -> None:
         super().__init__("syntax", message, expression=expression)
         self.offset = offset
+        self.path: tuple[str | int, ...] = ()
 
 
 def expression_end(text: str, start: int) -> int:

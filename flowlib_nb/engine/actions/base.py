@@ -1,0 +1,185 @@
+"""What an action is, and what it gets to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from ...errors import NodeError
+from ...templates.compiler import CompiledValue, compile_value
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from ...models.credential import Credential
+
+_T = TypeVar("_T")
+
+
+class Parameters(BaseModel):
+    """Base of an action's parameters: unknown ones are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RetryableError(NodeError):
+    """A failure that trying again may cure.
+
+    Parameters
+    ----------
+    retry_after : float, optional
+        Seconds that the other side asks to wait.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterProblem:
+    """Something wrong inside a parameter, found before anything runs.
+
+    Parameters
+    ----------
+    path : tuple
+        In ``with:``.
+    offset : int
+        Character in the text at that path.
+    message : str
+        What is wrong.
+    """
+
+    path: tuple[str | int, ...]
+    offset: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCredential:
+    """A credential with what decides where it may go.
+
+    Parameters
+    ----------
+    name : str
+        In the vault.
+    credential : Credential
+        Its plaintext shows only through ``reveal()``.
+    hosts : tuple of str
+        Where it may be sent.
+    """
+
+    name: str
+    credential: Credential
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionContext:
+    """What an action gets besides its parameters.
+
+    Parameters
+    ----------
+    node : str
+        The node's name.
+    namespace : mapping
+        Functions and variables of the notebook.
+    inputs : mapping
+        The run's inputs.
+    values : mapping
+        The values of the nodes upstream, by name.
+    credential : BoundCredential or None
+        What ``credential:`` names.
+    http : callable
+        Gives the run's pooled HTTP connections.
+    in_thread : callable
+        Runs a blocking function off the event loop: ``await context.in_thread(function, …)``.
+    """
+
+    node: str
+    namespace: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    values: Mapping[str, Any]
+    credential: BoundCredential | None
+    http: Callable[[], httpx2.AsyncBaseTransport]
+    in_thread: InThread
+
+
+class InThread(Protocol):
+    """Runs a blocking function in a thread."""
+
+    def __call__(self, function: Callable[..., _T], /, *args: Any) -> Awaitable[_T]:
+        """Start it and wait for its result."""
+
+
+class Action:
+    """What a node can do. Stateless: one object serves all nodes.
+
+    Attributes
+    ----------
+    name : str
+        What ``uses:`` says.
+    summary : str
+        One sentence for help.
+    parameters : type of Parameters
+        What ``with:`` may hold.
+    credential : str
+        Whether a node of this action may name a credential.
+    is_pure : bool
+        Whether the value follows from the rendered parameters alone, without I/O or waiting.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    parameters: ClassVar[type[Parameters]]
+    credential: ClassVar[Literal["never", "optional"]] = "never"
+    is_pure: ClassVar[bool] = False
+
+    def compile(self, parameters: Mapping[str, Any]) -> CompiledValue:
+        """Prepare ``with:`` for rendering.
+
+        Raises
+        ------
+        SyntaxProblem
+            A template is empty or never closed.
+        """
+        return compile_value(dict(parameters))
+
+    def references(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of nodes that the parameters refer to otherwise than by templates."""
+        return ()
+
+    def check(self, parameters: Mapping[str, Any]) -> Iterable[ParameterProblem]:
+        """Find what is wrong inside parameters whose types are right."""
+        return ()
+
+    async def run(self, context: ActionContext, parameters: Any) -> Any:
+        """Do the work.
+
+        Parameters
+        ----------
+        context : ActionContext
+            Surroundings.
+        parameters : Parameters
+            Rendered and validated, of the class's own type.
+
+        Returns
+        -------
+        object
+            The node's value.
+
+        Raises
+        ------
+        NodeError
+            For what the flow's author can act on.
+        """
+        raise NotImplementedError
+
+    def run_pure(self, context: ActionContext, parameters: Any) -> Any:
+        """What :meth:`run` does, for actions with ``is_pure``."""
+        raise NotImplementedError

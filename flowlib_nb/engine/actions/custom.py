@@ -1,0 +1,63 @@
+"""``@fl.action``: a function as an action with typed parameters."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import create_model
+from pydantic.fields import FieldInfo
+
+from ...errors import InputError
+from .base import Action, ActionContext, Parameters
+from .python import call
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+", re.ASCII)
+
+
+def action_from(name: str, function: Callable[..., Any]) -> Action:
+    """Make an action of a function.
+
+    Parameters
+    ----------
+    name : str
+        Two or more words with dots between, such as ``acme.lookup``.
+    function : callable
+        Its first parameter receives the :class:`ActionContext`; the others are the action's
+        parameters, with their annotations and defaults. It may be a coroutine function; otherwise
+        it runs in a thread.
+
+    Raises
+    ------
+    InputError
+        The name or the signature cannot be used.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot name an action.", hint="Use lower case words with dots: acme.lookup."
+        )
+    model = _model(name, function)
+    doc = (inspect.getdoc(function) or "").partition("\n")[0]
+
+    async def run(self: Action, context: ActionContext, parameters: Parameters) -> Any:
+        arguments = {field: getattr(parameters, field) for field in type(parameters).model_fields}
+        return await call(function, name, context, arguments, context)
+
+    body = {"name": name, "summary": doc, "parameters": model, "credential": "optional", "run": run}
+    return type(f"Action_{name.replace('.', '_')}", (Action,), body)()
+
+
+def _model(name: str, function: Callable[..., Any]) -> type[Parameters]:
+    _, *arguments = list(inspect.signature(function).parameters.values()) or [None]
+    hints = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {}
+    for argument in arguments:
+        assert argument is not None  # only the first can be the stand-in for "none at all"
+        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            raise InputError(f"The action {name!r} takes *args or **kwargs; name its parameters.")
+        default = ... if argument.default is argument.empty else argument.default
+        fields[argument.name] = (hints.get(argument.name, Any), FieldInfo(default=default))
+    return create_model(f"Parameters_{name.replace('.', '_')}", __base__=Parameters, **fields)

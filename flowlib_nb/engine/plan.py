@@ -1,0 +1,272 @@
+"""A flow definition made ready to run: what each node needs, in which order, compiled templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from ..errors import Problem
+from ..language.problems import did_you_mean
+from ..language.source import Path, Source
+from ..models.flow import FlowDefinition, NodeDefinition
+from ..templates.compiler import Code, CompiledValue, compile_value
+from ..templates.names import HELPERS, JAVASCRIPT_GLOBALS
+from ..templates.tokenizer import SyntaxProblem
+from .actions import Action, actions
+
+ITEM_INFO = "_item"
+RUN, INPUT, INPUTS, PREVIOUS = "$run", "$input", "inputs", "previous_nodes"
+_SCOPE = frozenset({RUN, INPUT, INPUTS, PREVIOUS})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A node, ready to run.
+
+    Parameters
+    ----------
+    name : str
+        The node's name.
+    definition : NodeDefinition
+        What the text says.
+    action : Action
+        What it does.
+    parameters : CompiledValue
+        ``with:``, compiled.
+    over : CompiledValue or None
+        ``each.over``, compiled.
+    needs : tuple of str
+        Nodes that must be done first.
+    ancestors : frozenset of str
+        All nodes upstream.
+    """
+
+    name: str
+    definition: NodeDefinition
+    action: Action
+    parameters: CompiledValue
+    over: CompiledValue | None
+    needs: tuple[str, ...]
+    ancestors: frozenset[str] = frozenset()
+
+    @property
+    def path(self) -> Path:
+        """Where the node stands in the source."""
+        return ("nodes", self.name)
+
+    def codes(self) -> Iterator[tuple[Path, Code]]:
+        """All JavaScript of the node, each with the path of the text that holds it."""
+        for code in self.parameters.codes:
+            yield (*self.path, "with", *code.path), code
+        for code in self.over.codes if self.over else ():
+            yield (*self.path, "each", "over", *code.path), code
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A flow, ready to run.
+
+    Parameters
+    ----------
+    definition : FlowDefinition
+        What the text says.
+    source : Source
+        Where each part of it stands.
+    steps : dict of Step
+        By name, each after what it needs.
+    """
+
+    definition: FlowDefinition
+    source: Source
+    steps: Mapping[str, Step]
+
+    @property
+    def credentials(self) -> dict[str, Path]:
+        """The names of credentials that nodes use, each with where it is first named."""
+        found: dict[str, Path] = {}
+        for step in self.steps.values():
+            if step.definition.credential is not None:
+                found.setdefault(step.definition.credential, (*step.path, "credential"))
+        return found
+
+
+def make_plan(
+    definition: FlowDefinition, source: Source, *, given_inputs: Collection[str] = ()
+) -> tuple[Plan, list[Problem]]:
+    """Plan a flow.
+
+    Parameters
+    ----------
+    definition : FlowDefinition
+        The flow.
+    source : Source
+        For positions.
+    given_inputs : collection of str
+        Inputs that the run gives besides those that the flow declares.
+
+    Returns
+    -------
+    Plan, list of Problem
+        The plan can run only when there are no problems.
+    """
+    planner = _Planner(definition, source, given_inputs)
+    return planner.plan(), planner.problems
+
+
+class _Planner:
+    def __init__(
+        self, definition: FlowDefinition, source: Source, given_inputs: Collection[str]
+    ) -> None:
+        self._definition = definition
+        self._source = source
+        data = source.data if isinstance(source.data, dict) else {}
+        nodes = data.get("nodes")
+        # A node whose form is wrong is missing from the definition, yet may be referred to.
+        self._names = {*definition.nodes, *(nodes if isinstance(nodes, dict) else ())}
+        self._inputs = {*definition.inputs, *given_inputs}
+        self.problems: list[Problem] = []
+
+    def plan(self) -> Plan:
+        for name, node in self._definition.nodes.items():
+            if node.uses == "input":
+                self._inputs.add(str(node.with_.get("name") or name))
+        steps = {name: s for name, n in self._definition.nodes.items() if (s := self._step(name, n))}
+        self._check_flow()
+        return Plan(self._definition, self._source, self._ordered(steps))
+
+    def _step(self, name: str, node: NodeDefinition) -> Step | None:
+        path: Path = ("nodes", name)
+        action = actions().get(node.uses)
+        if action is None:
+            hint = did_you_mean(node.uses, actions())
+            self._problem("unknown_action", f"There is no action {node.uses!r}.", (*path, "uses"), hint)
+            return None
+        parameters = self._compiled(action.compile, node.with_, (*path, "with"))
+        over = None
+        if node.each is not None:
+            over = self._compiled(compile_value, node.each.over, (*path, "each", "over"))
+        step = Step(name, node, action, parameters, over, ())
+        needs = dict.fromkeys([*self._declared_needs(step), *self._referred(step)])
+        if node.credential is not None and action.credential == "never":
+            message = f"The action {action.name!r} does not use credentials."
+            self._problem("unused_credential", message, (*path, "credential"))
+        return replace(step, needs=tuple(need for need in needs if need != name))
+
+    def _compiled(
+        self, compile_: Callable[[Any], CompiledValue], value: Any, path: Path
+    ) -> CompiledValue:
+        """Compile a value; texts that cannot be split are reported and left out, one by one."""
+        while True:
+            try:
+                return compile_(value)
+            except SyntaxProblem as problem:
+                where = (*path, *problem.path)
+                text = problem.message[:1].upper() + problem.message[1:]
+                position = self._source.position(where, problem.offset)
+                self.problems.append(Problem("template_syntax", f"{text}.", where, position))
+                value = _without(value, problem.path)
+
+    def _declared_needs(self, step: Step) -> Iterator[str]:
+        for need, branch in step.definition.needs.items():
+            path = (*step.path, "needs", need)
+            if need not in self._names:
+                hint = did_you_mean(need, self._names - {step.name})
+                self._problem("unknown_node", f"There is no node {need!r}.", path, hint)
+            elif need == step.name:
+                self._problem("cycle", f"The node {need!r} needs itself.", path)
+            else:
+                if branch is not None:
+                    uses = self._definition.nodes[need].uses if need in self._definition.nodes else ""
+                    message = f"The node {need!r} ({uses}) has no branches."
+                    self._problem("no_branch", message, path, f"Write needs: [{need}].")
+                yield need
+
+    def _referred(self, step: Step) -> Iterator[str]:
+        yield from (n for n in step.action.references(step.definition.with_) if n in self._names)
+        each = step.definition.each
+        item_names = {each.as_, ITEM_INFO} if each else set()
+        for path, code in step.codes():
+            in_over = path[2] == "each"
+            local = set() if in_over else item_names
+            for use in code.uses:
+                if use.name in local:
+                    continue
+                if use.name in self._names:
+                    if use.name == step.name:
+                        message = f"The node {use.name!r} refers to itself."
+                        self._problem_at("cycle", message, path, code, use.offset)
+                    yield use.name
+                elif use.name == INPUTS:
+                    self._check_input(use.member, path, code, use.offset)
+                elif use.name not in _SCOPE | JAVASCRIPT_GLOBALS | HELPERS:
+                    self._unknown_name(use.name, local | item_names, path, code, use.offset)
+
+    def _check_input(self, member: str | None, path: Path, code: Code, offset: int) -> None:
+        if member is not None and member not in self._inputs:
+            hint = did_you_mean(member, self._inputs) or "Declare it under inputs:."
+            message = f"The flow has no input {member!r}."
+            self._problem_at("unknown_input", message, path, code, offset, hint)
+
+    def _unknown_name(
+        self, name: str, local: set[str], path: Path, code: Code, offset: int
+    ) -> None:
+        if name == ITEM_INFO or name in local:
+            message = f"{name!r} is known only in the parameters of a node with each:."
+            self._problem_at("unknown_name", message, path, code, offset)
+            return
+        known = self._names | local | {INPUTS} | HELPERS
+        hint = did_you_mean(name, known)
+        if name in self._inputs:
+            hint = f"Inputs are reached through inputs: write inputs.{name}."
+        self._problem_at(
+            "unknown_name", f"There is no node or name {name!r}.", path, code, offset, hint
+        )
+
+    def _check_flow(self) -> None:
+        output = self._definition.output
+        if output is not None and output not in self._names:
+            hint = did_you_mean(output, self._names)
+            self._problem("unknown_node", f"There is no node {output!r}.", ("output",), hint)
+        for name, value in self._definition.inputs.items():
+            if isinstance(value, str) and "{{" in value:
+                message = f"The input {name!r} cannot hold a template."
+                hint = "Write a value, or $variable for a variable of the notebook."
+                self._problem("input_template", message, ("inputs", name), hint)
+
+    def _ordered(self, steps: dict[str, Step]) -> dict[str, Step]:
+        graph = {name: [n for n in step.needs if n in steps] for name, step in steps.items()}
+        try:
+            order = list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            cycle = list(dict.fromkeys(reversed(error.args[1])))
+            shown = " → ".join([*cycle, cycle[0]])
+            message = f"Nodes wait for each other in a circle: {shown}."
+            self._problem("cycle", message, ("nodes", cycle[0]))
+            return steps
+        ancestors: dict[str, frozenset[str]] = {}
+        for name in order:
+            needs = steps[name].needs
+            ancestors[name] = frozenset(needs).union(*(ancestors.get(n, ()) for n in needs))
+        return {name: replace(steps[name], ancestors=ancestors[name]) for name in order}
+
+    def _problem(self, code: str, message: str, path: Path, hint: str | None = None) -> None:
+        place = self._source.value_position(path)
+        self.problems.append(Problem(code, message, path, place, hint))
+
+    def _problem_at(
+        self, kind: str, message: str, path: Path, code: Code, offset: int, hint: str | None = None
+    ) -> None:
+        place = self._source.position(path, code.start + offset)
+        if (known := Problem(kind, message, path, place, hint)) not in self.problems:
+            self.problems.append(known)
+
+
+def _without(value: Any, path: Path) -> Any:
+    """The value with null in place of the text at a path."""
+    if not path:
+        return None
+    if isinstance(value, list):
+        return [_without(v, path[1:]) if i == path[0] else v for i, v in enumerate(value)]
+    return {k: _without(v, path[1:]) if k == path[0] else v for k, v in value.items()}

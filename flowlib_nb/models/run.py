@@ -1,0 +1,85 @@
+"""What is known of a run: its nodes, their statuses, times and values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from ..errors import FlowlibError
+
+
+class Status(StrEnum):
+    """Of a run or of a node. A run is never ``skipped``, a node never ``paused``."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it will not change any more."""
+        return self not in (Status.PENDING, Status.RUNNING, Status.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """One iteration of ``each`` that failed.
+
+    Parameters
+    ----------
+    index : int
+        Its place in the list, from 0.
+    item : object
+        The item.
+    error : FlowlibError
+        Why.
+    """
+
+    index: int
+    item: Any
+    error: FlowlibError
+
+
+@dataclass(slots=True)
+class NodeState:
+    """One node of a run, while it runs and afterwards.
+
+    Parameters
+    ----------
+    name, action : str
+        The node and what it uses.
+    status : Status
+        Where it stands.
+    attempt : int
+        How often it was tried; with ``each``, the highest number over all items.
+    started : datetime, optional
+        UTC.
+    seconds : float, optional
+        Wall time from start to end.
+    value : object
+        What it gave.
+    error : FlowlibError, optional
+        Why it failed, or was skipped.
+    items_total, items_done : int, optional
+        With ``each``.
+    failed_items : list of FailedItem
+        With ``each`` and ``on_error: collect`` or ``skip``.
+    """
+
+    name: str
+    action: str
+    status: Status = Status.PENDING
+    attempt: int = 0
+    started: datetime | None = None
+    seconds: float | None = None
+    value: Any = None
+    error: FlowlibError | None = None
+    items_total: int | None = None
+    items_done: int = 0
+    failed_items: list[FailedItem] = field(default_factory=list)
