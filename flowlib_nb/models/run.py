@@ -83,3 +83,44 @@ class NodeState:
     items_total: int | None = None
     items_done: int = 0
     failed_items: list[FailedItem] = field(default_factory=list)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended, or will never begin."""
+        return self.status.is_final
+
+
+@dataclass(frozen=True, slots=True)
+class RunSnapshot:
+    """A run at one moment, for displays.
+
+    Parameters
+    ----------
+    id : str
+        The run.
+    flow : str
+        The flow's name.
+    status : Status
+        Of the whole run.
+    seconds : float
+        Since it started, or until it ended.
+    nodes : tuple of NodeState
+        In the order in which they run.
+    output_node : str
+        The node whose value is the run's output.
+    """
+
+    id: str
+    flow: str
+    status: Status
+    seconds: float
+    nodes: tuple[NodeState, ...]
+    output_node: str
+
+    @property
+    def output(self) -> NodeState | None:
+        """The output node, where it succeeded."""
+        for node in self.nodes:
+            if node.name == self.output_node and node.status is Status.SUCCESS:
+                return node
+        return None

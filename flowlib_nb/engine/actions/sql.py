@@ -135,8 +135,10 @@ def _query(parameters: SqlParameters, values: Mapping[str, Any]) -> pd.DataFrame
                 if name in values:
                     connection.register(name, _table(name, values[name]))
             connection.execute("SET lock_configuration = true")
-            connection.execute(parameters.query, parameters.parameters or None)
-            return _frame(connection.to_arrow_table())
+            result = connection.sql(parameters.query, params=parameters.parameters or None)
+            if result is None:
+                raise NodeError("The query gives no rows.", hint="End it with a SELECT.")
+            return _frame(result.to_arrow_table())
     except duckdb.Error as error:
         raise NodeError(f"The query failed: {str(error).strip()}") from None
 

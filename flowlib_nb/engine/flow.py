@@ -1,0 +1,223 @@
+"""A flow: read, checked, run."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import FlowlibError, FlowValidationError, InputError, Problem
+from ..language.definition import in_order, parse
+from ..models.run import NodeState
+from ..sandbox.pool import sandbox
+from .actions.base import BoundCredential
+from .background import background
+from .checks import check_credentials, check_parameters, check_templates
+from .namespace import notebook_namespace, resolve_inputs
+from .plan import Plan, make_plan
+from .run import Run
+from .runner import Runner, Surroundings
+
+if TYPE_CHECKING:
+    from ..vault import Vault
+
+
+class Flow:
+    """A workflow in YAML.
+
+    Parameters
+    ----------
+    text : str
+        The definition.
+    name : str, optional
+        What runs and displays call it; the text's own ``name:`` counts first.
+    first_line : int, optional
+        The line, in the cell or file, on which ``text`` begins.
+    vault : Vault, optional
+        Where credentials come from; the workspace's vault if left out.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        name: str | None = None,
+        first_line: int = 1,
+        vault: Vault | None = None,
+    ) -> None:
+        self.text = text
+        self._parsed = parse(text, first_line=first_line)
+        self._vault = vault
+        definition = self._parsed.definition
+        self.name = (definition.name if definition else None) or name or "flow"
+
+    @classmethod
+    def from_yaml(cls, text: str, *, name: str | None = None) -> Flow:
+        """Read a flow from text.
+
+        Parameters
+        ----------
+        text : str
+            YAML 1.2. What is wrong with it shows in :meth:`validate` and stops :meth:`run`.
+        name : str, optional
+            What to call the flow.
+        """
+        return cls(text, name=name)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Flow:
+        """Read a flow from a file.
+
+        Parameters
+        ----------
+        path : str or Path
+            UTF-8 YAML.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read.
+        """
+        file = Path(path).expanduser()
+        try:
+            text = file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"The file {file} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise InputError(f"The file {file} is not UTF-8 text.") from None
+        name = re.sub(r"(\.flow)?\.ya?ml$", "", file.name)
+        return cls(text, name=name)
+
+    def validate(self, inputs: Collection[str] = ()) -> list[Problem]:
+        """Find everything that is wrong, without running anything.
+
+        Parameters
+        ----------
+        inputs : collection of str, optional
+            Names of inputs that the run will give.
+
+        Returns
+        -------
+        list of Problem
+            With ``line``, ``column`` and ``path``, in the order of the text; empty when all is
+            well.
+        """
+        plan, problems = self._checked(inputs)
+        if plan is not None and plan.credentials:
+            try:
+                problems += check_credentials(plan, self._open_vault().names())
+            except FlowlibError as error:
+                problems.append(Problem(error.code, error.message, (), None, error.hint))
+        return in_order(problems)
+
+    def run(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> Run:
+        """Run the flow and wait for its end.
+
+        Parameters
+        ----------
+        inputs : mapping, optional
+            Values of inputs, in place of those in the text.
+        functions : mapping, optional
+            What ``python`` nodes call and ``$name`` inputs name; the notebook's variables if left
+            out.
+
+        Returns
+        -------
+        Run
+            Look at ``status``: a failed flow is not an exception here.
+
+        Raises
+        ------
+        FlowValidationError
+            The flow has problems; nothing was run.
+        CredentialNotFoundError, KeyMissingError, VaultError
+            A credential cannot be read; nothing was run.
+        KeyboardInterrupt
+            The run was interrupted, and cancelled.
+        """
+        return self.start(inputs, functions=functions).wait()
+
+    async def arun(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> Run:
+        """Run the flow without blocking the caller's event loop; otherwise like :meth:`run`."""
+        run = await asyncio.to_thread(self.start, inputs, functions=functions)
+        assert run._future is not None
+        await asyncio.wrap_future(run._future)
+        return run
+
+    def start(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> Run:
+        """Start the flow and return at once; otherwise like :meth:`run`.
+
+        Returns
+        -------
+        Run
+            ``wait()`` and ``cancel()`` it.
+        """
+        given = dict(inputs or {})
+        namespace = notebook_namespace() if functions is None else functions
+        plan, problems = self._checked(given)
+        credential = self._credentials(plan, problems)
+        if problems or plan is None:
+            raise FlowValidationError(in_order(problems))
+        resolved = resolve_inputs(plan, given, namespace)
+        states = {name: NodeState(name, step.action.name) for name, step in plan.steps.items()}
+        run = Run(self.name, list(states.values()), plan.definition.output_node)
+        around = Surroundings(resolved, namespace, credential, sandbox(), background())
+        run._future = background().start(Runner(plan, run, states, around).execute())
+        return run
+
+    def _checked(self, inputs: Collection[str]) -> tuple[Plan | None, list[Problem]]:
+        problems = list(self._parsed.problems)
+        if self._parsed.definition is None:
+            return None, problems
+        plan, found = make_plan(
+            self._parsed.definition, self._parsed.source, given_inputs=inputs
+        )
+        problems += found
+        problems += check_parameters(plan)
+        problems += check_templates(plan, sandbox())
+        return plan, problems
+
+    def _credentials(
+        self, plan: Plan | None, problems: list[Problem]
+    ) -> Callable[[str], BoundCredential]:
+        """Where the run gets credentials; each is opened once now, so that nothing runs in vain."""
+
+        def get(name: str) -> BoundCredential:
+            vault = self._open_vault()
+            return BoundCredential(name, vault.get(name), tuple(vault.info(name).hosts))
+
+        if plan is not None and plan.credentials:
+            missing = list(check_credentials(plan, self._open_vault().names()))
+            problems += missing
+            if not problems:
+                for name in plan.credentials:
+                    get(name)
+        return get
+
+    def _open_vault(self) -> Vault:
+        from ..vault import Vault
+
+        return self._vault or Vault.open()
+
+    def __repr__(self) -> str:
+        """Show the flow's name and size."""
+        definition = self._parsed.definition
+        count = f"{len(definition.nodes)} nodes" if definition else "not valid"
+        return f"<Flow {self.name}: {count}>"
