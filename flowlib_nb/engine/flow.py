@@ -182,6 +182,22 @@ class Flow:
         run._future = background().start(Runner(plan, run, states, around).execute())
         return run
 
+    def outline(self) -> list[str]:
+        """The nodes in the order in which they would run, a line each.
+
+        Raises
+        ------
+        FlowValidationError
+            The flow cannot be read.
+        """
+        plan, problems = self._checked(())
+        if plan is None:
+            raise FlowValidationError(problems)
+        return [
+            f"{name}  {step.action.name}" + (f"  ← {', '.join(step.needs)}" if step.needs else "")
+            for name, step in plan.steps.items()
+        ]
+
     def _checked(self, inputs: Collection[str]) -> tuple[Plan | None, list[Problem]]:
         problems = list(self._parsed.problems)
         if self._parsed.definition is None:
@@ -200,8 +216,7 @@ class Flow:
         """Where the run gets credentials; each is opened once now, so that nothing runs in vain."""
 
         def get(name: str) -> BoundCredential:
-            vault = self._open_vault()
-            return BoundCredential(name, vault.get(name), tuple(vault.info(name).hosts))
+            return BoundCredential(name, *self._open_vault().get_with_hosts(name))
 
         if plan is not None and plan.credentials:
             missing = list(check_credentials(plan, self._open_vault().names()))

@@ -19,6 +19,7 @@ from ..models.run import NodeState, RunSnapshot, Status
 if TYPE_CHECKING:
     import pandas as pd
 
+PREVIEW_ROWS = 20
 _TICK_SECONDS = 0.1
 # Clean-up after a cancellation that takes longer goes on in the background.
 _CANCEL_SECONDS = 0.8
@@ -93,6 +94,8 @@ class Run:
         self._output_node = output_node
         self._finished = threading.Event()
         self._future: Future[None] | None = None
+        # How many rows of the result its displays show.
+        self.preview_rows = PREVIEW_ROWS
 
     @property
     def output(self) -> Any:
@@ -249,12 +252,12 @@ class Run:
         """Show status, nodes and the first rows of the result as text."""
         from ..reports.text import run_text
 
-        return run_text(self.snapshot())
+        return run_text(self.snapshot(), preview_rows=self.preview_rows)
 
     def _repr_html_(self) -> str:
         from ..reports.html import run_html
 
-        return run_html(self.snapshot())
+        return run_html(self.snapshot(), preview_rows=self.preview_rows)
 
     def _no_output(self, state: NodeState) -> str:
         if self.error is not None and state.status is not Status.FAILED:

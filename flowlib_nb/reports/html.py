@@ -11,7 +11,6 @@ from html import escape
 
 from ..frames import row_count, to_frame
 from ..models.run import NodeState, RunSnapshot, Status
-from .text import PREVIEW_ROWS
 from .words import SYMBOLS, duration, headline, progress, short_error
 
 _BORDER = "1px solid var(--jp-border-color2, var(--vscode-widget-border, #8886))"
@@ -24,14 +23,14 @@ _COLOURS = {
 }
 
 
-def run_html(run: RunSnapshot, *, preview_rows: int = PREVIEW_ROWS) -> str:
+def run_html(run: RunSnapshot, *, preview_rows: int) -> str:
     """The run with its nodes, its errors and the first rows of its result.
 
     Parameters
     ----------
     run : RunSnapshot
         The run.
-    preview_rows : int, optional
+    preview_rows : int
         Rows of the result.
 
     Returns

@@ -8,17 +8,15 @@ from ..frames import row_count, to_frame
 from ..models.run import NodeState, RunSnapshot, Status
 from .words import SYMBOLS, duration, headline, progress, short_error
 
-PREVIEW_ROWS = 20
 
-
-def run_text(run: RunSnapshot, *, preview_rows: int = PREVIEW_ROWS) -> str:
+def run_text(run: RunSnapshot, *, preview_rows: int) -> str:
     """The run with its nodes, its errors and the first rows of its result.
 
     Parameters
     ----------
     run : RunSnapshot
         The run.
-    preview_rows : int, optional
+    preview_rows : int
         Rows of the result.
 
     Returns

@@ -1,0 +1,53 @@
+"""``%%flow`` and ``%flowlib_secret``: loading them into IPython, and taking them away again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics and the sandbox's options, and start a sandbox worker.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+        Loading twice replaces what the first time brought.
+    """
+    from ..sandbox.pool import Sandbox
+    from .flow import FlowMagics
+    from .history import keep_values_out
+    from .secret import SecretMagics
+
+    unload(shell)
+    for kind in (FlowMagics, SecretMagics):
+        shell.register_magics(kind(shell))
+    sandbox = Sandbox.instance(parent=shell)
+    # What is listed here shows in %config and can be set by it.
+    shell.configurables.append(sandbox)
+    sandbox.prestart()
+    keep_values_out(shell)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take away all that :func:`load` brought; harmless when nothing was loaded."""
+    from ..sandbox.pool import Sandbox
+    from .flow import FlowMagics
+    from .history import restore
+    from .secret import SecretMagics
+
+    ours = (FlowMagics, SecretMagics, Sandbox)
+    names = {"cell": ("flow",), "line": ("flow", "flowlib_secret")}
+    for kind, magics in names.items():
+        table = shell.magics_manager.magics[kind]
+        for name in magics:
+            table.pop(name, None)
+    for kind in (FlowMagics, SecretMagics):
+        shell.magics_manager.registry.pop(kind.__name__, None)
+    shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, ours)]
+    if Sandbox.initialized():
+        Sandbox.instance().close()
+        Sandbox.clear_instance()
+    restore(shell)

@@ -1,0 +1,63 @@
+"""Arguments of magics: argparse whose errors are one line in the notebook."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import NoReturn
+
+from IPython.core.error import UsageError
+
+from ..errors import InputError
+
+
+class LineParser(argparse.ArgumentParser):
+    """Parses a magic's line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of ending the process."""
+        raise UsageError(f"{self.prog}: {message}\n{self.format_usage().strip()}")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Raise instead of ending the process, after ``--help``."""
+        raise _HelpShown
+
+    def parse_line(self, line: str) -> argparse.Namespace | None:
+        """Parse a line as a shell would split it.
+
+        Returns
+        -------
+        argparse.Namespace or None
+            None where the line asked for help, which has been printed.
+
+        Raises
+        ------
+        UsageError
+            The line cannot be understood.
+        """
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise UsageError(f"{self.prog}: {error}") from None
+        try:
+            return self.parse_args(words)
+        except _HelpShown:
+            return None
+
+
+class _HelpShown(Exception):
+    """``--help`` has printed its text."""
+
+
+def split_assignment(text: str) -> tuple[str, str | None]:
+    """``NAME=VALUE`` as both, ``NAME`` as the name alone.
+
+    Raises
+    ------
+    InputError
+        There is no name.
+    """
+    name, equals, value = text.partition("=")
+    if not name.isidentifier():
+        raise InputError(f"--in needs NAME=VALUE or the name of a variable, not {text!r}.")
+    return name, value if equals else None

@@ -1,0 +1,161 @@
+"""``%%flow`` and ``%flow``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.display import display
+from traitlets import Int
+from traitlets.config import Configurable
+
+from ..errors import FlowValidationError, InputError
+from ..language.problems import did_you_mean
+from ..language.source import read
+from .arguments import LineParser, split_assignment
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from ..engine import Flow, Run
+
+_ASSIGNMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*<<\s*(.*)", re.DOTALL)
+# The body of a cell begins below the line of the magic itself.
+_FIRST_LINE = 2
+
+
+@magics_class
+class FlowMagics(Magics, Configurable):
+    """Runs workflows from cells."""
+
+    preview_rows = Int(20, min=1, max=1000, help="Rows of the result to show (1 to 1000).").tag(
+        config=True
+    )
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell=shell, parent=shell)
+        self._named: dict[str, Flow] = {}
+
+    @no_var_expand  # type: ignore[untyped-decorator]
+    @line_cell_magic  # type: ignore[untyped-decorator]
+    def flow(self, line: str, cell: str | None = None) -> Run | None:
+        """Run the workflow in the cell, a file, or a named flow again (``%flow --help``)."""
+        variable = None
+        if match := _ASSIGNMENT.fullmatch(line):
+            variable, line = match[1], match[2]
+        arguments = _parser(is_cell=cell is not None).parse_line(line)
+        if arguments is None:
+            return None
+        variable = arguments.output or variable
+        if variable is not None and not variable.isidentifier():
+            raise UsageError(f"%%flow: {variable!r} cannot be the name of a variable.")
+        flow = self._flow(arguments, cell)
+        inputs = self._inputs(arguments.inputs)
+        if arguments.dry_run:
+            return self._dry_run(flow, inputs)
+        return self._run(flow, inputs, variable, is_quiet=arguments.quiet)
+
+    def _flow(self, arguments: argparse.Namespace, cell: str | None) -> Flow:
+        # The engine is imported when the first flow needs it, not by %load_ext.
+        from ..engine import Flow
+
+        if cell is not None:
+            flow = Flow(cell, name=arguments.name, first_line=_FIRST_LINE)
+            if arguments.name:
+                self._named[arguments.name] = flow
+            return flow
+        if arguments.file:
+            return Flow.from_file(arguments.file)
+        if arguments.name in self._named:
+            return self._named[arguments.name]
+        if arguments.name:
+            hint = did_you_mean(arguments.name, self._named)
+            raise InputError(
+                f"There is no flow named {arguments.name!r} in this session.",
+                hint=hint or "Name one with `%%flow NAME`, or run a file with `%flow --file PATH`.",
+            )
+        raise UsageError(
+            "%flow: give the flow in the cell (%%flow), a file (--file PATH), or a name."
+        )
+
+    def _inputs(self, given: Sequence[str]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for text in given:
+            name, value = split_assignment(text)
+            if value is not None:
+                values[name] = _scalar(value)
+            elif name in self.shell.user_ns:
+                values[name] = self.shell.user_ns[name]
+            else:
+                raise InputError(
+                    f"There is no variable {name!r} in the notebook.",
+                    hint=f"Set it first, or give a value: --in {name}=VALUE.",
+                )
+        return values
+
+    def _dry_run(self, flow: Flow, inputs: dict[str, Any]) -> None:
+        problems = flow.validate(inputs)
+        if problems:
+            raise FlowValidationError(problems)
+        for line in flow.outline():
+            print(line)
+
+    def _run(
+        self, flow: Flow, inputs: dict[str, Any], variable: str | None, *, is_quiet: bool
+    ) -> Run | None:
+        run = flow.start(inputs, functions=self.shell.user_ns)
+        run.preview_rows = self.preview_rows
+        if variable is not None:
+            # Before waiting, so that an interrupted or failed run can be looked at.
+            self.shell.user_ns[variable] = run
+        try:
+            run.wait()
+            run.raise_for_status()
+        except BaseException:
+            display(run)
+            raise
+        if is_quiet:
+            return None
+        if variable is not None:
+            display(run)
+            return None
+        return run
+
+
+def _parser(*, is_cell: bool) -> LineParser:
+    parser = LineParser(
+        prog="%%flow" if is_cell else "%flow",
+        description="Run a workflow. `VAR <<` before the options is short for -o VAR.",
+        add_help=True,
+    )
+    parser.add_argument("name", nargs="?", help="Call the flow so, or repeat the flow of that name.")
+    parser.add_argument("-o", "--output", metavar="VAR", help="Put the run into this variable.")
+    parser.add_argument(
+        "--in",
+        dest="inputs",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="An input; NAME alone takes the notebook's variable of that name.",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="Check everything, show the order, run nothing."
+    )
+    parser.add_argument("--quiet", action="store_true", help="Show nothing unless it fails.")
+    if not is_cell:
+        parser.add_argument("--file", metavar="PATH", help="Run the flow in this file.")
+    return parser
+
+
+def _scalar(text: str) -> Any:
+    """A value as YAML reads it, so that 3 is a number and true a boolean."""
+    try:
+        value = read(text).data
+    except FlowValidationError:
+        return text
+    return text if isinstance(value, (dict, list)) and not text.lstrip().startswith(("{", "[")) else value

@@ -1,0 +1,172 @@
+"""Encrypts one credential: AES-256-GCM under a key of its own, bound to where it stands.
+
+The layout of every byte is in FORMAT.md.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .keys import MasterKey
+
+FORMAT = "flowlib-vault"
+VERSION = 1
+NONCE_BYTES = 12
+TAG_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a ciphertext is bound to: changing any of it makes the ciphertext useless.
+
+    Parameters
+    ----------
+    vault_id, id : str
+        UUIDs of the vault and of the credential.
+    name, type : str
+        Of the credential.
+    hosts : tuple of str
+        Where it may be sent.
+    revision : int
+        The credential's own.
+    """
+
+    vault_id: str
+    id: str
+    name: str
+    type: str
+    hosts: tuple[str, ...]
+    revision: int
+
+    def associated_data(self) -> bytes:
+        """The bytes that GCM authenticates besides the ciphertext."""
+        return canonical(
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "vault_id": self.vault_id,
+                "id": self.id,
+                "name": self.name,
+                "type": self.type,
+                "hosts": list(self.hosts),
+                "revision": self.revision,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An encrypted credential.
+
+    Parameters
+    ----------
+    nonce : bytes
+        96 bits, fresh for each encryption.
+    ciphertext : bytes
+        As long as the plaintext.
+    tag : bytes
+        128 bits.
+    """
+
+    nonce: bytes
+    ciphertext: bytes
+    tag: bytes
+
+
+class NotAuthenticError(Exception):
+    """The ciphertext, its tag or what it is bound to has been changed."""
+
+
+def seal(key: MasterKey, binding: Binding, fields: dict[str, Any]) -> Sealed:
+    """Encrypt a credential's fields.
+
+    Parameters
+    ----------
+    key : MasterKey
+        From which the credential's key is derived.
+    binding : Binding
+        Where it will stand.
+    fields : dict
+        JSON-ready.
+
+    Sources
+    -------
+    NIST SP 800-38D; RFC 5869.
+    """
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    cipher = AESGCM(_credential_key(key, binding))
+    out = cipher.encrypt(nonce, canonical(fields), binding.associated_data())
+    return Sealed(nonce, out[:-TAG_BYTES], out[-TAG_BYTES:])
+
+
+def unseal(key: MasterKey, binding: Binding, sealed: Sealed) -> dict[str, Any]:
+    """Decrypt a credential's fields.
+
+    Raises
+    ------
+    NotAuthenticError
+        Something was changed.
+    """
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    cipher = AESGCM(_credential_key(key, binding))
+    try:
+        plain = cipher.decrypt(
+            sealed.nonce, sealed.ciphertext + sealed.tag, binding.associated_data()
+        )
+    except (InvalidTag, ValueError):
+        raise NotAuthenticError from None
+    fields: dict[str, Any] = json.loads(plain)
+    return fields
+
+
+def canonical(value: Any) -> bytes:
+    """JSON of which there is only one form: keys sorted, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8")
+
+
+def key_check(key: MasterKey, vault_id: str) -> bytes:
+    """What shows that a key is the vault's, without giving anything away."""
+    return key.derive(b"flowlib-vault/1/check", salt=vault_id.encode())
+
+
+def file_mac(key: MasterKey, vault_id: str, content: dict[str, Any]) -> bytes:
+    """The authentication code of a whole vault file.
+
+    Parameters
+    ----------
+    key : MasterKey
+        Any key of the vault.
+    vault_id : str
+        The vault.
+    content : dict
+        The file without its ``mac``.
+
+    Sources
+    -------
+    RFC 2104.
+    """
+    import hmac
+
+    derived = key.derive(b"flowlib-vault/1/mac", salt=vault_id.encode())
+    return hmac.digest(derived, canonical(content), "sha256")
+
+
+def _credential_key(key: MasterKey, binding: Binding) -> bytes:
+    purpose = b"flowlib-vault/1/credential/" + binding.id.encode()
+    return key.derive(purpose, salt=binding.vault_id.encode())
+
+
+def any_matches(keys: Sequence[MasterKey], vault_id: str, code: bytes, content: dict[str, Any]) -> bool:
+    """Whether one of the keys made a file's authentication code."""
+    import hmac
+
+    return any(hmac.compare_digest(file_mac(key, vault_id, content), code) for key in keys)

@@ -1,0 +1,50 @@
+"""Asks a person for a credential's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import InputError
+from ..models.credential import fields_of
+
+
+def ask_fields(
+    kind: str, name: str, ask_secret: Callable[[str], str], ask: Callable[[str], str]
+) -> dict[str, Any]:
+    """Ask for each field that a kind of credential needs.
+
+    Parameters
+    ----------
+    kind : str
+        The credential's type.
+    name : str
+        The credential, for the prompts.
+    ask_secret, ask : callable
+        Show a prompt and return what was typed; the first must not show it.
+
+    Returns
+    -------
+    dict
+        Plaintext: hand it to the vault and forget it.
+
+    Raises
+    ------
+    InputError
+        Nothing was typed for a field that is required, or the kind must be stored another way.
+    """
+    if kind in ("custom", "oauth2"):
+        raise InputError(
+            f"A credential of type {kind!r} cannot be asked for field by field.",
+            hint=f"Give it as JSON: flowlib vault set {name} --type {kind} --stdin",
+        )
+    fields: dict[str, Any] = {}
+    for field in fields_of(kind):
+        default = "" if field.is_required else f" [{field.default}]"
+        prompt = f"{field.name} of {name!r}{default}: "
+        answer = ask_secret(prompt) if field.is_secret else ask(prompt)
+        if answer:
+            fields[field.name] = answer
+        elif field.is_required:
+            raise InputError(f"No {field.name} was given; nothing was stored.")
+    return fields
