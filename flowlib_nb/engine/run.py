@@ -147,7 +147,7 @@ class Run:
                 "started": pd.to_datetime([s.started for s in states], utc=True),
                 "seconds": pd.array([s.seconds for s in states], dtype="Float64"),
                 "rows": pd.array([_rows(s) for s in states], dtype="Int64"),
-                "error": [str(s.error) if s.error else None for s in states],
+                "error": pd.Series([str(s.error) if s.error else None for s in states], dtype=object),
             }
         )
 

@@ -59,9 +59,8 @@ class RequestParts:
         -------
         RFC 9110, sections 5.1 and 5.5.
         """
-        reason = header_problem(value)
-        del value
-        if reason:
+        if reason := header_problem(value):
+            del value  # verbose tracebacks show the locals of the frames they pass
             raise InputError(
                 f"The credential's field {field!r} cannot be sent in the header {name}: it {reason}.",
                 hint="Store the credential again; a line break often comes along when pasting.",

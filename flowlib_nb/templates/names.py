@@ -122,7 +122,8 @@ def outer_names(source: str, *, is_body: bool = False) -> tuple[Use, ...]:
     found = []
     for node, scope in reader.uses:
         name = _text(node)
-        if not scope.declares(name):
+        # Where the syntax is wrong the parser puts empty names in, to go on.
+        if name and not scope.declares(name):
             before = encoded[: node.start_byte].decode("utf-8", "replace")
             found.append(Use(name, len(before) - len(prefix), _member_of(node)))
     return tuple(sorted(found, key=lambda use: use.offset))
