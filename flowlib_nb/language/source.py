@@ -297,6 +297,23 @@ def _resolve(text: str) -> Any:
     return math.nan if text in (".nan", ".NaN", ".NAN") else text
 
 
+def scalar(text: str) -> Any:
+    """A value given as text (on a command line, say), typed as YAML would: ``3``, ``true``, ``[1]``.
+
+    Parameters
+    ----------
+    text : str
+        What is not a scalar, a list in brackets or a mapping in braces stays text.
+    """
+    try:
+        value = read(text).data
+    except FlowValidationError:
+        return text
+    if isinstance(value, (dict, list)) and not text.lstrip().startswith(("{", "[")):
+        return text
+    return value
+
+
 def _get(data: Any, path: Path) -> Any:
     for step in path:
         data = data[step]

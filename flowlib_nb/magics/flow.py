@@ -13,7 +13,7 @@ from traitlets.config import Configurable
 
 from ..errors import FlowValidationError, InputError
 from ..language.problems import did_you_mean
-from ..language.source import read
+from ..language.source import scalar
 from .arguments import LineParser, split_assignment
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class FlowMagics(Magics, Configurable):
         for text in given:
             name, value = split_assignment(text)
             if value is not None:
-                values[name] = _scalar(value)
+                values[name] = scalar(value)
             elif name in self.shell.user_ns:
                 values[name] = self.shell.user_ns[name]
             else:
@@ -150,12 +150,3 @@ def _parser(*, is_cell: bool) -> LineParser:
     if not is_cell:
         parser.add_argument("--file", metavar="PATH", help="Run the flow in this file.")
     return parser
-
-
-def _scalar(text: str) -> Any:
-    """A value as YAML reads it, so that 3 is a number and true a boolean."""
-    try:
-        value = read(text).data
-    except FlowValidationError:
-        return text
-    return text if isinstance(value, (dict, list)) and not text.lstrip().startswith(("{", "[")) else value

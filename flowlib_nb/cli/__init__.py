@@ -1,0 +1,5 @@
+"""The command ``flowlib``."""
+
+from .main import main
+
+__all__ = ["main"]

@@ -1,0 +1,94 @@
+"""``flowlib vault``: the workspace's credentials."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from ..errors import InputError
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands."""
+    parser = commands.add_parser("vault", help="credentials of this workspace")
+    parts = parser.add_subparsers(metavar="COMMAND", required=True)
+    shown = parts.add_parser("list", help="names, types and hosts")
+    shown.add_argument("--json", action="store_true", help="as JSON")
+    shown.set_defaults(command=_list)
+    put = parts.add_parser("set", help="store a credential; asks for its values")
+    put.add_argument("name", metavar="NAME")
+    put.add_argument("--type", default="api_key", help="api_key (default), bearer, basic, …")
+    put.add_argument("--hosts", default="", help="where it may be sent, with commas")
+    put.add_argument(
+        "--stdin", action="store_true", help="read the fields as a JSON object from standard input"
+    )
+    put.set_defaults(command=_set)
+    remove = parts.add_parser("rm", help="remove a credential")
+    remove.add_argument("name", metavar="NAME")
+    remove.set_defaults(command=_remove)
+    accept = parts.add_parser("accept", help="accept a vault file that was restored on purpose")
+    accept.set_defaults(command=_accept)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from ..vault import Vault
+    from ..vault.report import credential_table
+
+    infos = Vault.open().infos()
+    if arguments.json:
+        print(json.dumps([asdict(info) for info in infos], indent=2))
+    else:
+        print(credential_table(infos))
+    return 0
+
+
+def _set(arguments: argparse.Namespace) -> int:
+    from ..vault import Vault
+    from ..vault.forms import ask_fields
+    from ..vault.report import credential_text
+
+    vault = Vault.open()
+    vault.require_key()
+    if arguments.stdin:
+        fields = _fields_from_stdin()
+    elif sys.stdin.isatty():
+        fields = ask_fields(arguments.type, arguments.name, getpass.getpass, input)
+    else:
+        raise InputError(
+            "There is no terminal to ask in; nothing was stored.",
+            hint="Give the fields as a JSON object on standard input, with --stdin.",
+        )
+    hosts = [host.strip() for host in arguments.hosts.split(",") if host.strip()]
+    info = vault.set(arguments.name, {"type": arguments.type, **fields}, hosts=hosts)
+    print(credential_text(info), file=sys.stderr)
+    return 0
+
+
+def _fields_from_stdin() -> dict[str, Any]:
+    try:
+        fields = json.load(sys.stdin)
+    except ValueError:
+        fields = None  # the error's own text would repeat what was read
+    if not isinstance(fields, dict):
+        raise InputError('Standard input must be one JSON object, such as {"token": "…"}.')
+    return fields
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from ..vault import Vault
+
+    Vault.open().delete(arguments.name)
+    print(f"Removed {arguments.name!r}.", file=sys.stderr)
+    return 0
+
+
+def _accept(arguments: argparse.Namespace) -> int:
+    from ..vault import Vault
+
+    revision = Vault.open().accept()
+    print(f"Accepted the vault at revision {revision}.", file=sys.stderr)
+    return 0
