@@ -17,6 +17,7 @@ import csv
 import gzip
 import hmac
 import json
+import math
 import os
 import signal
 import sys
@@ -28,7 +29,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from ..models.secret import Secret
 
@@ -40,6 +41,7 @@ _FIRST_NAMES = ("Ada", "Ben", "Cleo", "Dan", "Edith", "Finn", "Grace", "Hugo", "
 _LAST_NAMES = ("Adler", "Brook", "Castle", "Dorn", "Ember", "Field", "Grove")
 _FLAKY_EVERY = 5
 _MAX_SLOW_SECONDS = 60.0
+_MAX_DIGITS = 9
 
 
 @lru_cache(maxsize=1)
@@ -67,14 +69,25 @@ def customers() -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for order in orders():
         number = order["customer_id"]
+        earlier = found.get(number, order).get("first_order", order["date"])
         found[number] = {
             "customer_id": number,
             "name": f"{_FIRST_NAMES[number % 10]} {_LAST_NAMES[number % 7]}",
             "country": _COUNTRIES[_currency(number)],
             "segment": ("home", "business", "school")[number % 3],
-            "first_order": min(order["date"], found.get(number, {}).get("first_order", order["date"])),
+            "first_order": min(order["date"], earlier),
         }
     return found
+
+
+class _Server(ThreadingHTTPServer):
+    # With the default of 5, a burst of connections waits a second or more to be accepted.
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet about clients that hang up, which is what a timeout does."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class OrdersApi:
@@ -103,8 +116,7 @@ class OrdersApi:
         self._in_flight = 0
         self.requests: Counter[str] = Counter()
         self.most_at_once = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
@@ -166,7 +178,7 @@ class OrdersApi:
             self._in_flight -= 1
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """An answer other than 200."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
@@ -184,12 +196,13 @@ def _handler(api: OrdersApi) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+            named = parse_qs(parts.query, keep_blank_values=True)
+            query = {name: values[-1] for name, values in named.items()}
             api.begin(parts.path)
             try:
                 body, headers = self._answer(parts.path, query)
                 status = 200
-            except _Refused as refused:
+            except _RefusedError as refused:
                 status, headers = refused.status, refused.headers
                 body = {"error": str(refused)}
             finally:
@@ -202,18 +215,18 @@ def _handler(api: OrdersApi) -> type[BaseHTTPRequestHandler]:
             if path == "/exchange-rates":
                 return {"base": "USD", "rates": _RATES}, {}
             if path == "/redirect":
-                raise _Refused(302, "elsewhere", {"Location": query.get("to", "/health")})
+                raise _RefusedError(302, "elsewhere", {"Location": _location(query)})
             if path == "/slow":
-                time.sleep(min(float(query.get("seconds", "1")), _MAX_SLOW_SECONDS))
+                time.sleep(_seconds(query))
                 return {"status": "ok"}, {}
             if not api.is_authorized(self.headers.get("Authorization", "")):
-                raise _Refused(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
+                raise _RefusedError(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
             if path == "/orders":
                 return _page(api.url, query)
             kind, _, number = path.removeprefix("/").partition("/")
-            if kind == "customers" and number.isdecimal():
+            if kind == "customers" and number.isdecimal() and len(number) <= _MAX_DIGITS:
                 return _customer(api, int(number)), {}
-            raise _Refused(404, f"there is no {path}")
+            raise _RefusedError(404, f"there is no {path}")
 
         def _send(self, status: int, body: Any, headers: dict[str, str]) -> None:
             content = json.dumps(body).encode()
@@ -235,7 +248,7 @@ def _handler(api: OrdersApi) -> type[BaseHTTPRequestHandler]:
 def _page(url: str, query: dict[str, str]) -> tuple[Any, dict[str, str]]:
     page, per_page = _number(query, "page", 1), _number(query, "per_page", 100)
     if per_page > MAX_PER_PAGE:
-        raise _Refused(400, f"per_page is at most {MAX_PER_PAGE}")
+        raise _RefusedError(400, f"per_page is at most {MAX_PER_PAGE}")
     total = len(orders())
     pages = -(-total // per_page)
     shown = orders()[(page - 1) * per_page : page * per_page]
@@ -251,16 +264,31 @@ def _page(url: str, query: dict[str, str]) -> tuple[Any, dict[str, str]]:
 
 def _number(query: dict[str, str], name: str, default: int) -> int:
     text = query.get(name, str(default))
-    if not text.isdecimal() or not 1 <= len(text) <= 9 or int(text) < 1:
-        raise _Refused(400, f"{name} must be a positive number")
+    if not text.isdecimal() or len(text) > _MAX_DIGITS or int(text) < 1:
+        raise _RefusedError(400, f"{name} must be a positive number")
     return int(text)
+
+
+def _seconds(query: dict[str, str]) -> float:
+    try:
+        seconds = float(query.get("seconds", "1"))
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= _MAX_SLOW_SECONDS:
+        raise _RefusedError(400, f"seconds must be a number from 0 to {_MAX_SLOW_SECONDS:g}")
+    return seconds
+
+
+def _location(query: dict[str, str]) -> str:
+    # Quoted, so that a line break in it does not begin another header.
+    return quote(query.get("to", "/health"), safe="/:?#[]@!$&'()*+,;=%~")
 
 
 def _customer(api: OrdersApi, number: int) -> dict[str, Any]:
     if number not in customers():
-        raise _Refused(404, f"there is no customer {number}")
+        raise _RefusedError(404, f"there is no customer {number}")
     if api.fails_now(number):
-        raise _Refused(503, "try again", {"Retry-After": "0"})
+        raise _RefusedError(503, "try again", {"Retry-After": "0"})
     return customers()[number]
 
 
@@ -281,6 +309,9 @@ def main() -> None:
     parser.add_argument(
         "--token-env", required=True, metavar="VAR", help="the variable that holds the token"
     )
+    parser.add_argument(
+        "--until-stdin-closes", action="store_true", help="stop when standard input ends, too"
+    )
     arguments = parser.parse_args()
     token = os.environ.get(arguments.token_env)
     if not token:
@@ -288,10 +319,23 @@ def main() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    if arguments.until_stdin_closes:
+        threading.Thread(target=_wait_for_stdin, args=(stopped,), daemon=True).start()
     with OrdersApi(token, port=arguments.port) as api:
         print(api.url, flush=True)
-        stopped.wait()
+        while not stopped.wait(0.5):  # a wait without an end hears no Ctrl+C on Windows
+            pass
     sys.exit(0)
+
+
+def _wait_for_stdin(stopped: threading.Event) -> None:
+    # Not through sys.stdin, whose lock this thread would hold while the interpreter ends.
+    try:
+        while os.read(0, 4096):
+            pass
+    except OSError:
+        pass  # closed before it could be read
+    stopped.set()
 
 
 if __name__ == "__main__":
