@@ -61,6 +61,8 @@ def from_pydantic(
         elif kind == "extra_forbidden":
             message = f"There is no key {name!r}{_inside(path[:-1])}."
             hint = did_you_mean(name, _keys(model, inner[:-1]))
+            if " " in name:
+                hint = "Inside { } a comma ends a value: put a value that holds one in quotes."
         else:
             message = f"{name!r} is not right: {_reason(finding)}."
         # A union reports each of its members: the first is the one meant.

@@ -252,10 +252,10 @@ class _Builder:
         if node.style is None and "{{" in node.value:
             self._problem("yaml_key", "A key cannot hold a template.", path, node)
             return None
-        return str(node.value)
+        return self._text(node, path)
 
     def _scalar(self, node: ScalarNode, path: Path) -> Any:
-        text: str = node.value
+        text = self._text(node, path)
         tag = str(node.tag or "")
         if not _is_standard(tag):
             self._problem("yaml_tag", f"The tag {tag} is not supported.", path, node)
@@ -263,6 +263,15 @@ class _Builder:
         if node.style is not None:
             return text
         return _resolve(text)
+
+    def _text(self, node: ScalarNode, path: Path) -> str:
+        """The text, in which JSON's escapes of half a character each are one character again."""
+        text: str = node.value
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._problem("yaml_text", "A text holds half of a surrogate pair.", path, node)
+            return ""
 
     def _problem(self, code: str, message: str, path: Path, node: Node) -> None:
         self.problems.append(Problem(code, message, path, self._position(node)))
