@@ -15,6 +15,7 @@ from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+THREAD_NAME = "flowlib-engine"
 
 
 class DaemonThreads(Executor):
@@ -86,7 +87,7 @@ class Background:
                 started = threading.Event()
                 self._loop.call_soon(started.set)
                 threading.Thread(
-                    target=self._loop.run_forever, name="flowlib-engine", daemon=True
+                    target=self._loop.run_forever, name=THREAD_NAME, daemon=True
                 ).start()
                 started.wait()
             return self._loop

@@ -181,11 +181,9 @@ class Runner:
 
     def _http(self) -> httpx2.AsyncHTTPTransport:
         if self._transport is None:
-            import httpx2
+            from .connections import pooled_transport
 
-            limits = httpx2.Limits(max_connections=100, max_keepalive_connections=50)
-            # Neither proxies nor credentials of the environment (netrc) are picked up silently.
-            self._transport = httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)
+            self._transport = pooled_transport()
         return self._transport
 
     def _placed(self, error: FlowlibError, step: Step) -> FlowlibError:

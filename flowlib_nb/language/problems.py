@@ -73,7 +73,7 @@ def from_pydantic(
 def _path(location: Sequence[str | int], data: Any, base: Path) -> Path:
     """The finding's location without pydantic's own markers (union members, validators)."""
     for step in base:
-        data = data[step]
+        data = data.get(step) if isinstance(data, dict) else None
     path: list[str | int] = []
     for index, step in enumerate(location):
         is_last = index == len(location) - 1

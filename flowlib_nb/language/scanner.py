@@ -63,7 +63,7 @@ class TemplateScanner(Scanner):
             if char == "{" and peek(length + 1) == "{":
                 length = self._behind_template(length)
                 continue
-            if char in _BLANK or (self.flow_level and char in ",?[]{}"):
+            if char in _BLANK or (self.flow_level and char in ",[]{}"):
                 return length
             follows = peek(length + 1)
             if char == ":" and (follows in _BLANK or (self.flow_level and follows in ",[]{}")):

@@ -288,7 +288,7 @@ def test_errors_have_a_place_in_the_text() -> None:
     with:
       code: |
         const x = null;
-        const y = x.boom;
+        const y = 1 + x.boom.bang;
         return y;
 """
     error = run(text).error
