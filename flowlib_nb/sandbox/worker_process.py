@@ -20,6 +20,14 @@ START_SECONDS = 30.0
 _BOOT = "import sys; sys.path[:0] = {paths!r}; from flowlib_nb.sandbox.worker import main; main()"
 
 
+# An interrupt goes to the kernel's whole process group; a worker must not die of it.
+_OWN_GROUP: dict[str, Any] = (
+    {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+    if os.name == "nt"
+    else {"process_group": 0}
+)
+
+
 class WorkerTimeoutError(Exception):
     """The worker did not answer before the hard deadline; it has been killed."""
 
@@ -54,6 +62,7 @@ class WorkerProcess:
             env=_environment(),
             cwd=Path(sys.executable).anchor,
             close_fds=True,
+            **_OWN_GROUP,
         )
         self._requests = cast(BinaryIO, self._process.stdin)
         self._answers: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()

@@ -134,7 +134,8 @@ def test_an_interrupt_cancels_and_leaves_the_run(kernel: Kernel, workspace: Path
     reply = kernel.reply_to(cell)
     assert reply["content"]["ename"] == "KeyboardInterrupt"
     assert kernel.run("run.status.value, run['a'].status.value").text == "('cancelled', 'cancelled')"
-    assert kernel.run(HELLO).status == "ok"
+    again = kernel.run(HELLO)
+    assert again.status == "ok", again.error
 
 
 def test_unloading_leaves_nothing_behind(kernel: Kernel) -> None:
