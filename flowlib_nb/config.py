@@ -11,7 +11,12 @@ from .errors import ConfigError
 FOLDER = ".flowlib"
 WORKSPACE_VARIABLE = "FLOWLIB_WORKSPACE"
 ENVIRONMENT_VARIABLE = "FLOWLIB_ENV"
-_GITIGNORE = "# The vault (vault.json) is encrypted and safe to commit; these are not.\nflowlib.db*\n*.lock\n*.tmp\n"
+_GITIGNORE = """\
+# The vault (vault.json) is encrypted and safe to commit; these are not.
+flowlib.db*
+*.lock
+*.tmp
+"""
 
 
 def is_production() -> bool:

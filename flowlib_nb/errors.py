@@ -1,23 +1,23 @@
 """One family of errors: each has a stable code, a message, a hint and, where known, a position.
 
-    FlowlibError
-    ├── ConfigError            a setting, environment variable or option is wrong
-    │   └── KeyInvalidError        an encryption key is malformed, or lies where others can read it
-    ├── InputError             the caller's input is wrong (arguments, files, values)
-    │   ├── FlowValidationError    a flow definition has problems; carries all of them
-    │   └── CredentialInvalidError a credential's fields are wrong; carries all of them, no values
-    ├── KeyMissingError        no encryption key is available
-    ├── VaultError             the vault file cannot be read or written
-    │   ├── WrongKeyError          the key is not the one the vault was written with
-    │   ├── VaultTamperedError     the file was changed by something other than the vault
-    │   ├── VaultConflictError     the file holds the conflict markers of an unfinished git merge
-    │   └── VaultLockedError       another process holds the lock for too long
-    ├── CredentialNotFoundError
-    ├── HostNotAllowedError    a credential would have gone to a host it is not bound to
-    ├── TemplateError          a template failed (syntax, runtime, timeout, memory, …)
-    ├── SandboxError           the sandbox itself cannot work (engine missing, no worker)
-    ├── NodeError              a node of a running flow failed
-    └── FlowFailedError        a flow ran and ended without success
+FlowlibError
+├── ConfigError            a setting, environment variable or option is wrong
+│   └── KeyInvalidError        an encryption key is malformed, or lies where others can read it
+├── InputError             the caller's input is wrong (arguments, files, values)
+│   ├── FlowValidationError    a flow definition has problems; carries all of them
+│   └── CredentialInvalidError a credential's fields are wrong; carries all of them, no values
+├── KeyMissingError        no encryption key is available
+├── VaultError             the vault file cannot be read or written
+│   ├── WrongKeyError          the key is not the one the vault was written with
+│   ├── VaultTamperedError     the file was changed by something other than the vault
+│   ├── VaultConflictError     the file holds the conflict markers of an unfinished git merge
+│   └── VaultLockedError       another process holds the lock for too long
+├── CredentialNotFoundError
+├── HostNotAllowedError    a credential would have gone to a host it is not bound to
+├── TemplateError          a template failed (syntax, runtime, timeout, memory, …)
+├── SandboxError           the sandbox itself cannot work (engine missing, no worker)
+├── NodeError              a node of a running flow failed
+└── FlowFailedError        a flow ran and ended without success
 """
 
 from __future__ import annotations

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from ..errors import CredentialInvalidError, InputError, Problem
+from .names import check_name
 from .request import RequestParts, is_header_name
 from .secret import Secret
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}", re.ASCII)
+__all__ = [
+    "ApiKey",
+    "Basic",
+    "Bearer",
+    "ConnectionString",
+    "Credential",
+    "Custom",
+    "FieldInfo",
+    "OAuth2",
+    "check_name",
+    "credential_types",
+    "fields_of",
+    "parse_credential",
+    "to_plain",
+]
 
 
 class _Credential(BaseModel):
@@ -136,7 +151,7 @@ class OAuth2(_Credential):
     client_secret, access_token, refresh_token : Secret, optional
         What there is.
     expires_at : datetime, optional
-        When the access token expires.
+        When the access token expires; without an offset it is read as UTC.
     scopes : tuple of str
         Granted.
     """
@@ -149,6 +164,12 @@ class OAuth2(_Credential):
     refresh_token: Secret | None = None
     expires_at: datetime | None = None
     scopes: tuple[str, ...] = ()
+
+    @field_validator("expires_at")
+    @classmethod
+    def _aware(cls, moment: datetime | None) -> datetime | None:
+        # A moment without an offset could not be compared with the present.
+        return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
     def apply(self, parts: RequestParts) -> RequestParts:
         """Set ``Authorization: Bearer …``."""
@@ -214,12 +235,28 @@ class FieldInfo:
 
 
 def credential_types() -> tuple[str, ...]:
-    """The names of all kinds."""
+    """The names of all kinds.
+
+    Returns
+    -------
+    tuple of str
+        What ``type`` can be.
+    """
     return tuple(_MODELS)
 
 
 def fields_of(kind: str) -> tuple[FieldInfo, ...]:
-    """The fields of a kind.
+    """The fields of a kind, for whoever asks a person to fill them in.
+
+    Parameters
+    ----------
+    kind : str
+        One of :func:`credential_types`.
+
+    Returns
+    -------
+    tuple of FieldInfo
+        In the order in which to ask.
 
     Raises
     ------
@@ -258,15 +295,15 @@ def parse_credential(data: Any) -> Credential:
     """
     if isinstance(data, _Credential):
         return data  # type: ignore[return-value]  # every subclass is a member of the union
-    if not isinstance(data, Mapping):
+    values = dict(data) if isinstance(data, Mapping) else None
+    del data  # verbose tracebacks show the arguments of the frames they pass
+    if values is None:
         raise CredentialInvalidError(
             [Problem("bad_value", "A credential is a mapping of its type and its fields.")]
         )
-    values = dict(data)
-    del data
-    model = _model(values.get("type"))
     problems: list[Problem] = []
     try:
+        model = _model(values.get("type"))
         return _ADAPTER.validate_python(values)
     except ValidationError as error:
         for finding in error.errors(include_url=False, include_input=False, include_context=False):
@@ -280,11 +317,29 @@ def parse_credential(data: Any) -> Credential:
 def to_plain(credential: Credential) -> dict[str, Any]:
     """All fields in plaintext. For encrypting only.
 
+    Parameters
+    ----------
+    credential : Credential
+        The credential.
+
     Returns
     -------
     dict
-        JSON-ready; fields without a value are left out.
+        JSON-ready, as :func:`parse_credential` reads it; fields without a value are left out.
+
+    Raises
+    ------
+    InputError
+        A secret came out of a pickle, which left its value behind.
     """
+    try:
+        return _plain(credential)
+    except ValueError as error:
+        reason = str(error)  # Opaque's own words
+    raise InputError(f"The credential cannot be stored: {reason}.")
+
+
+def _plain(credential: Credential) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name, value in dict(credential).items():
         if value is None or value == ():
@@ -300,31 +355,12 @@ def to_plain(credential: Credential) -> dict[str, Any]:
     return plain
 
 
-def check_name(name: str) -> None:
-    """Refuse what cannot name a credential.
-
-    Raises
-    ------
-    InputError
-        Not a letter or underscore followed by up to 99 letters, digits, dots, dashes, underscores.
-    """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        shown = repr(name) if len(str(name)) <= 40 else "That"
-        raise InputError(
-            f"{shown} cannot name a credential.",
-            hint="Use letters, digits, dots, dashes and underscores, at most 100.",
-        )
-
-
 def _model(kind: Any) -> type[Credential]:
     if isinstance(kind, str) and kind in _MODELS:
         return _MODELS[kind]
-    from difflib import get_close_matches
-
-    shown = repr(kind) if isinstance(kind, str) and len(kind) <= 40 else "that name"
-    close = get_close_matches(str(kind), _MODELS, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(_MODELS)}."
-    message = "The type is missing." if kind is None else f"There is no type {shown}."
+    # The type is not repeated: a secret may have been pasted into the wrong place.
+    message = "The type is missing." if kind is None else "There is no such type of credential."
+    hint = _suggestion(str(kind), _MODELS)
     raise CredentialInvalidError([Problem("unknown_type", message, ("type",), None, hint)])
 
 
@@ -335,13 +371,18 @@ def _problem(
     if kind == "missing":
         return Problem("missing", f"The field {name!r} is missing.", path)
     if kind == "extra_forbidden":
-        from difflib import get_close_matches
-
-        known = [field for field in model.model_fields if field != "type"]
-        close = get_close_matches(name, known, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+        hint = _suggestion(name, [field for field in model.model_fields if field != "type"])
         # What stands where a field's name belongs may be a pasted secret: name it only if short.
-        shown = repr(name) if len(name) <= 20 and name.isidentifier() else "of that name"
-        return Problem("unknown_field", f"There is no field {shown}.", path[:-1], None, hint)
+        if len(name) <= 20 and name.isidentifier():
+            return Problem("unknown_field", f"There is no field {name!r}.", path, None, hint)
+        return Problem("unknown_field", "There is no such field.", path[:-1], None, hint)
+    if kind == "too_short":
+        return Problem("bad_value", f"The field {name!r} is empty.", path)
     reason = message.removeprefix("Value error, ").removeprefix("Input ")
     return Problem("bad_value", f"The field {name!r} is not right: it {reason}.", path)
+
+
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = get_close_matches(word, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."

@@ -141,6 +141,8 @@ class HostPattern:
         InputError
             The text is not a pattern; the message says why.
         """
+        if not isinstance(text, str):
+            raise InputError("A host pattern is text.", hint=_EXAMPLES)
         try:
             return cls._parse(text.strip())
         except _InvalidHostError as error:
@@ -208,6 +210,8 @@ def parse_hosts(texts: Iterable[str | HostPattern]) -> tuple[HostPattern, ...]:
     """
     if isinstance(texts, str):
         raise InputError("The hosts must be a list.", hint=f"For one host write [{_shown(texts)}].")
+    if not isinstance(texts, Iterable):
+        raise InputError("The hosts must be a list.", hint=_EXAMPLES)
     patterns = (t if isinstance(t, HostPattern) else HostPattern.parse(t) for t in texts)
     return tuple(dict.fromkeys(patterns))
 

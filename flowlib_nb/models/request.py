@@ -62,7 +62,8 @@ class RequestParts:
         if reason := header_problem(value):
             del value  # verbose tracebacks show the locals of the frames they pass
             raise InputError(
-                f"The credential's field {field!r} cannot be sent in the header {name}: it {reason}.",
+                f"The credential's field {field!r} cannot be sent in the header {name}: "
+                f"it {reason}.",
                 hint="Store the credential again; a line break often comes along when pasting.",
             )
         kept = tuple(item for item in self.headers if item[0].lower() != name.lower())
@@ -105,7 +106,7 @@ def header_problem(value: str) -> str | None:
     str or None
         A reason that does not repeat the value, or None.
     """
-    if any(char < " " and char != "\t" or char == "\x7f" for char in value):
+    if any((char < " " and char != "\t") or char == "\x7f" for char in value):
         return "holds a line break or another control character"
     if value != value.strip(" \t"):
         return "begins or ends with a space"

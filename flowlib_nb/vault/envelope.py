@@ -5,9 +5,10 @@ The layout of every byte is in FORMAT.md.
 
 from __future__ import annotations
 
+import hmac
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,7 @@ class NotAuthenticError(Exception):
 
 
 def seal(key: MasterKey, binding: Binding, fields: dict[str, Any]) -> Sealed:
-    """Encrypt a credential's fields.
+    """Encrypt a credential's fields under a key that serves this credential alone.
 
     Parameters
     ----------
@@ -92,6 +93,11 @@ def seal(key: MasterKey, binding: Binding, fields: dict[str, Any]) -> Sealed:
         Where it will stand.
     fields : dict
         JSON-ready.
+
+    Returns
+    -------
+    Sealed
+        With a nonce that was never used before.
 
     Sources
     -------
@@ -107,6 +113,20 @@ def seal(key: MasterKey, binding: Binding, fields: dict[str, Any]) -> Sealed:
 
 def unseal(key: MasterKey, binding: Binding, sealed: Sealed) -> dict[str, Any]:
     """Decrypt a credential's fields.
+
+    Parameters
+    ----------
+    key : MasterKey
+        The one that sealed them.
+    binding : Binding
+        Where they stand.
+    sealed : Sealed
+        What :func:`seal` returned.
+
+    Returns
+    -------
+    dict
+        In plaintext; do not give it a name, as tracebacks may show locals.
 
     Raises
     ------
@@ -128,13 +148,37 @@ def unseal(key: MasterKey, binding: Binding, sealed: Sealed) -> dict[str, Any]:
 
 
 def canonical(value: Any) -> bytes:
-    """JSON of which there is only one form: keys sorted, no spaces, UTF-8."""
+    """JSON of which there is only one form: keys sorted, no spaces, UTF-8.
+
+    Parameters
+    ----------
+    value : object
+        Of texts, integers, booleans, lists and dicts.
+
+    Returns
+    -------
+    bytes
+        FORMAT.md says which escapes are used.
+    """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8")
 
 
 def key_check(key: MasterKey, vault_id: str) -> bytes:
-    """What shows that a key is the vault's, without giving anything away."""
+    """What shows that a key is the vault's, without giving anything away.
+
+    Parameters
+    ----------
+    key : MasterKey
+        The key.
+    vault_id : str
+        The vault.
+
+    Returns
+    -------
+    bytes
+        32 of them.
+    """
     return key.derive(b"flowlib-vault/1/check", salt=vault_id.encode())
 
 
@@ -150,23 +194,43 @@ def file_mac(key: MasterKey, vault_id: str, content: dict[str, Any]) -> bytes:
     content : dict
         The file without its ``mac``.
 
+    Returns
+    -------
+    bytes
+        HMAC-SHA256 of the canonical JSON, under a key of its own.
+
     Sources
     -------
     RFC 2104.
     """
-    import hmac
-
     derived = key.derive(b"flowlib-vault/1/mac", salt=vault_id.encode())
     return hmac.digest(derived, canonical(content), "sha256")
+
+
+def any_matches(
+    keys: Iterable[MasterKey], vault_id: str, code: bytes, content: dict[str, Any]
+) -> bool:
+    """Whether one of the keys made a file's authentication code.
+
+    Parameters
+    ----------
+    keys : iterable of MasterKey
+        Those of the vault that are at hand.
+    vault_id : str
+        The vault.
+    code : bytes
+        The file's ``mac``.
+    content : dict
+        The file without it.
+
+    Returns
+    -------
+    bool
+        Compared in constant time.
+    """
+    return any(hmac.compare_digest(file_mac(key, vault_id, content), code) for key in keys)
 
 
 def _credential_key(key: MasterKey, binding: Binding) -> bytes:
     purpose = b"flowlib-vault/1/credential/" + binding.id.encode()
     return key.derive(purpose, salt=binding.vault_id.encode())
-
-
-def any_matches(keys: Sequence[MasterKey], vault_id: str, code: bytes, content: dict[str, Any]) -> bool:
-    """Whether one of the keys made a file's authentication code."""
-    import hmac
-
-    return any(hmac.compare_digest(file_mac(key, vault_id, content), code) for key in keys)

@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,7 +15,7 @@ from typing import Literal
 from ..config import is_production
 from ..errors import ConfigError, FlowlibError, KeyInvalidError, KeyMissingError
 from ..models.secret import Opaque
-from . import oskeyring
+from . import keyfile, oskeyring
 
 KEY_VARIABLE = "FLOWLIB_ENCRYPTION_KEY"
 FILE_VARIABLE = "FLOWLIB_ENCRYPTION_KEY_FILE"
@@ -293,7 +292,7 @@ def init_key(*, where: Literal["file", "keyring"] = "file") -> str:
             )
         return "the OS keyring"
     path = key_file_path()
-    _create_key_file(path)
+    keyfile.create(path, generate_key())
     return f"the key file {path}"
 
 
@@ -364,46 +363,6 @@ def _exposed(status: os.stat_result) -> bool:
         # Container platforms mount secrets as root's and let a process in through its group.
         return bool(status.st_mode & 0o007)
     return bool(status.st_mode & 0o077)
-
-
-def _create_key_file(path: Path) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(generate_key() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        _publish(draft, path)
-    except FileExistsError:
-        raise ConfigError(
-            f"The key file {path} exists already; it was made this moment, or is not readable."
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"The key file {path} cannot be written: {error.strerror}.") from None
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _publish(draft: Path, path: Path) -> None:
-    # A link appears whole and never replaces a file, where a rename would.
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        raise
-    except (OSError, NotImplementedError):
-        # No hard links on this file system: less safe against a crash, just as unable to replace.
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(draft.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-    if os.name == "posix":
-        with suppress(OSError):
-            descriptor = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
 
 
 def _sentence(text: str) -> str:

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -72,10 +73,8 @@ def _guarded(ask: Callable[[], _T]) -> _T | None:
     answers: list[_T] = []
 
     def work() -> None:
-        try:
+        with suppress(Exception):  # backends raise whatever they like: no keyring
             answers.append(ask())
-        except Exception:  # noqa: BLE001, S110  # backends raise whatever they like: no keyring
-            pass
 
     thread = threading.Thread(target=work, name="flowlib-keyring", daemon=True)
     thread.start()

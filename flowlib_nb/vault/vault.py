@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -15,16 +13,13 @@ from traitlets import Unicode
 from traitlets.config import Configurable
 
 from ..config import Workspace
-from ..errors import (
-    CredentialNotFoundError,
-    InputError,
-    VaultTamperedError,
-    WrongKeyError,
-)
+from ..errors import InputError, VaultError
 from ..models.hosts import parse_hosts
-from . import file, highwater
-from .envelope import NotAuthenticError, any_matches, file_mac, key_check, seal, unseal
-from .keys import FoundKey, MasterKey, find_key, parse_key, previous_keys
+from ..models.names import check_name
+from . import highwater, trust
+from .content import Entry
+from .keys import MasterKey, parse_key
+from .store import Store, entry_of
 
 if TYPE_CHECKING:
     from ..models.credential import Credential
@@ -59,6 +54,9 @@ class Vault(Configurable):
 
     Every call reads the file anew, so that what another kernel, the server or the command line
     stores is seen at once. Use :meth:`open`.
+
+    Names, types and hosts are not encrypted and can be listed without the vault's key, but then
+    nothing vouches for them. With the key, every call refuses a file that was changed.
     """
 
     path = Unicode(
@@ -88,6 +86,11 @@ class Vault(Configurable):
         workspace : Workspace, optional
             The one at or above the working directory if left out.
 
+        Returns
+        -------
+        Vault
+            Whether the key fits shows when it is first needed.
+
         Raises
         ------
         KeyInvalidError
@@ -101,34 +104,95 @@ class Vault(Configurable):
             vault.path = str(path)
         elif not vault.path:
             vault.path = str((workspace or Workspace.find()).vault_path)
+        # Made absolute, so that it stays this file when the working directory changes, and free of
+        # links, so that all who use the file use the same lock.
+        vault.path = str(Path(vault.path).expanduser().resolve())
         return vault
 
     def names(self) -> list[str]:
-        """The credentials' names, sorted. Needs no key, and without one is not authenticated."""
-        return sorted(self._read().credentials)
+        """List the credentials.
+
+        Returns
+        -------
+        list of str
+            Their names, sorted.
+
+        Raises
+        ------
+        VaultError
+            The file cannot be read, or was changed by something else.
+        """
+        return sorted(self._store.listed().credentials)
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a credential of that name."""
-        return name in self._read().credentials
+        return name in self._store.listed().credentials
 
     def info(self, name: str) -> CredentialInfo:
-        """What may be shown of a credential.
+        """Look up what may be shown of a credential.
+
+        Parameters
+        ----------
+        name : str
+            The credential.
+
+        Returns
+        -------
+        CredentialInfo
+            No secrets.
 
         Raises
         ------
         CredentialNotFoundError
             There is none of that name.
+        VaultError
+            The file cannot be read, or was changed by something else.
         """
-        content = self._read()
-        return _info(name, self._entry(content, name))
+        return _info(name, entry_of(self._store.listed(), name))
 
     def infos(self) -> list[CredentialInfo]:
-        """What may be shown of all credentials, by name."""
-        content = self._read()
-        return [_info(name, content.credentials[name]) for name in sorted(content.credentials)]
+        """Look up what may be shown of all credentials.
+
+        Returns
+        -------
+        list of CredentialInfo
+            By name.
+
+        Raises
+        ------
+        VaultError
+            The file cannot be read, or was changed by something else.
+        """
+        entries = self._store.listed().credentials
+        return [_info(name, entries[name]) for name in sorted(entries)]
+
+    def hosts(self, name: str) -> tuple[str, ...]:
+        """Look up where a credential may be sent. Unlike :meth:`info` this needs the key.
+
+        Parameters
+        ----------
+        name : str
+            The credential.
+
+        Returns
+        -------
+        tuple of str
+            Patterns of hosts; empty means nowhere.
+
+        Raises
+        ------
+        CredentialNotFoundError, KeyMissingError, VaultError
+            As :meth:`get`.
+        """
+        return entry_of(self._store.opened().content, name).hosts
 
     def get(self, name: str) -> Credential:
         """Decrypt a credential.
+
+        Parameters
+        ----------
+        name : str
+            The credential.
 
         Returns
         -------
@@ -139,32 +203,37 @@ class Vault(Configurable):
         ------
         CredentialNotFoundError
             There is none of that name.
-        KeyMissingError, WrongKeyError
+        KeyMissingError, KeyInvalidError, WrongKeyError
             There is no key, or not the vault's.
-        VaultTamperedError
-            The file was changed by something else.
+        VaultError
+            The file cannot be read, or was changed by something else.
         """
         return self.get_with_hosts(name)[0]
 
     def get_with_hosts(self, name: str) -> tuple[Credential, tuple[str, ...]]:
         """Decrypt a credential, together with the hosts that its seal authenticates.
 
-        Reading the hosts by :meth:`info` instead would trust what may have been edited.
-        """
-        from ..models.credential import parse_credential
+        Reading the hosts by another call could give those of another revision.
 
-        found = self._key()
-        content = self._read()
-        entry = self._entry(content, name)
-        key = self._usable_keys(content, found).get(entry.key)
-        if key is None:
-            raise _wrong_key(self.path, found)
-        self._check_age(content)
-        try:
-            fields = unseal(key, entry.binding(content.vault_id, name), entry.sealed)
-        except NotAuthenticError:
-            raise self._tampered(f"the credential {name!r} does not match its seal") from None
-        return parse_credential({"type": entry.type, **fields}), entry.hosts
+        Parameters
+        ----------
+        name : str
+            The credential.
+
+        Returns
+        -------
+        Credential
+            As from :meth:`get`.
+        tuple of str
+            As from :meth:`hosts`.
+
+        Raises
+        ------
+        CredentialNotFoundError, KeyMissingError, KeyInvalidError, VaultError
+            As :meth:`get`.
+        """
+        opened = self._store.opened()
+        return opened.credential(name), entry_of(opened.content, name).hosts
 
     def set(
         self, name: str, credential: Credential | Mapping[str, Any], hosts: Iterable[str] = ()
@@ -178,58 +247,70 @@ class Vault(Configurable):
         credential : Credential or mapping
             A model, or its ``type`` and fields.
         hosts : iterable of str
-            Where it may be sent; none means nowhere.
+            Where it may be sent; none means nowhere, also for one that had hosts before.
+
+        Returns
+        -------
+        CredentialInfo
+            What was stored, without its secrets.
 
         Raises
         ------
         InputError
             The name, the fields or the hosts are wrong; nothing was stored.
-        KeyMissingError, WrongKeyError, VaultTamperedError, VaultLockedError, VaultError
-            Nothing was stored.
+        KeyMissingError, KeyInvalidError, WrongKeyError
+            There is no key, or not the vault's; nothing was stored.
+        VaultLockedError, VaultError
+            The file cannot be written, or was changed by something else; nothing was stored.
         """
-        from ..models.credential import check_name, parse_credential, to_plain
+        from ..models.credential import parse_credential
 
         check_name(name)
         parsed = parse_credential(credential)
-        del credential
-        allowed = _hosts(hosts)
-        found = self._key()
-        with file.locked(self._prepared_path()):
-            content = self._read_authentic(found)
-            old = content.credentials.get(name)
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            entry = file.Entry(
+        del credential  # verbose tracebacks show the arguments of the frames they pass
+        allowed = tuple(str(pattern) for pattern in parse_hosts(hosts))
+        with self._store.writing() as opened:
+            old = opened.content.credentials.get(name)
+            now = _now()
+            entry = Entry(
                 id=old.id if old else str(uuid4()),
                 type=parsed.type,
-                key=found.key.id,
+                key=opened.found.key.id,
                 revision=old.revision + 1 if old else 1,
                 created_at=old.created_at if old else now,
                 updated_at=now,
                 hosts=allowed,
-                sealed=_NOT_SEALED,
             )
-            sealed = seal(found.key, entry.binding(content.vault_id, name), to_plain(parsed))
-            entry = replace(entry, sealed=sealed)
-            self._write(content, {**content.credentials, name: entry}, found)
+            entry = opened.sealed(name, entry, parsed)
+            opened.write({**opened.content.credentials, name: entry})
         return _info(name, entry)
 
     def delete(self, name: str) -> None:
         """Remove a credential.
 
+        Parameters
+        ----------
+        name : str
+            The credential.
+
         Raises
         ------
         CredentialNotFoundError
             There is none of that name.
+        KeyMissingError, KeyInvalidError, VaultError
+            As :meth:`set`; nothing was removed.
         """
-        found = self._key()
-        with file.locked(self._prepared_path()):
-            content = self._read_authentic(found)
-            self._entry(content, name)
-            left = {other: e for other, e in content.credentials.items() if other != name}
-            self._write(content, left, found)
+        with self._store.writing() as opened:
+            entry_of(opened.content, name)
+            opened.write(_without(opened.content.credentials, name))
 
     def rename(self, name: str, new_name: str) -> None:
         """Give a credential another name.
+
+        Parameters
+        ----------
+        name, new_name : str
+            The old and the new name.
 
         Raises
         ------
@@ -237,44 +318,42 @@ class Vault(Configurable):
             There is none of that name.
         InputError
             The new name is taken, or cannot be one.
+        KeyMissingError, KeyInvalidError, VaultError
+            As :meth:`set`; nothing was renamed.
         """
-        from ..models.credential import check_name
-
         check_name(new_name)
-        found = self._key()
-        with file.locked(self._prepared_path()):
-            content = self._read_authentic(found)
-            entry = self._entry(content, name)
-            if new_name in content.credentials:
+        with self._store.writing() as opened:
+            credentials = opened.content.credentials
+            entry = entry_of(opened.content, name)
+            if new_name in credentials:
                 raise InputError(f"There is a credential {new_name!r} already.")
-            key = self._usable_keys(content, found).get(entry.key)
-            if key is None:
-                raise _wrong_key(self.path, found)
-            try:
-                fields = unseal(key, entry.binding(content.vault_id, name), entry.sealed)
-            except NotAuthenticError:
-                raise self._tampered(f"{name!r} does not match its seal") from None
-            # The name is part of the seal, so the credential is sealed anew.
             moved = replace(
-                entry,
-                key=found.key.id,
-                revision=entry.revision + 1,
-                updated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                entry, key=opened.found.key.id, revision=entry.revision + 1, updated_at=_now()
             )
-            sealed = seal(found.key, moved.binding(content.vault_id, new_name), fields)
-            rest = {other: e for other, e in content.credentials.items() if other != name}
-            self._write(content, {**rest, new_name: replace(moved, sealed=sealed)}, found)
+            # The name is part of the seal, so the credential is sealed anew.
+            moved = opened.sealed(new_name, moved, opened.credential(name))
+            opened.write({**_without(credentials, name), new_name: moved})
 
     def accept(self) -> int:
-        """Accept the file as it is although a later revision was seen: it was restored on purpose.
+        """Accept the file although a later revision was seen: it was restored on purpose.
 
         Returns
         -------
         int
             Its revision.
+
+        Raises
+        ------
+        VaultError
+            There is no file, or it is not authentic.
+        KeyMissingError, KeyInvalidError
+            There is no key to tell.
         """
-        found = self._key()
-        content = self._read_authentic(found, any_age=True)
+        store = self._store
+        content = store.read()
+        if content.is_new:
+            raise VaultError(f"There is no vault {self.path} to accept.")
+        trust.usable_keys(store.path, content, store.key())
         highwater.remember(content.vault_id, content.revision, lower=True)
         return content.revision
 
@@ -283,116 +362,32 @@ class Vault(Configurable):
 
         Raises
         ------
-        KeyMissingError, KeyInvalidError, WrongKeyError, VaultTamperedError
+        KeyMissingError, KeyInvalidError, WrongKeyError, VaultError
             They cannot.
         """
-        self._read_authentic(self._key())
+        self._store.opened()
 
     def __repr__(self) -> str:
         """Show where the vault lies."""
         return f"<Vault {self.path}>"
 
-    def _key(self) -> FoundKey:
-        if self._given_key is not None:
-            return FoundKey(self._given_key, "the key given to Vault.open", "argument")
-        return find_key()
-
-    def _prepared_path(self) -> Path:
-        path = Path(self.path)
-        if path.parent.name == ".flowlib":
-            Workspace(path.parent.parent).ensure()
-        else:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return path
-
-    def _read(self) -> file.Content:
-        content = file.read(Path(self.path))
-        return content or file.Content(str(uuid4()), 1, {}, {})
-
-    def _entry(self, content: file.Content, name: str) -> file.Entry:
-        entry = content.credentials.get(name)
-        if entry is None:
-            close = get_close_matches(str(name), content.credentials, n=1)
-            hint = f"Did you mean {close[0]!r}? " if close else ""
-            raise CredentialNotFoundError(
-                f"The vault has no credential {name!r}.",
-                hint=f"{hint}Store it with `%flowlib_secret set {name}`.",
-            )
-        return entry
-
-    def _usable_keys(self, content: file.Content, found: FoundKey) -> dict[str, MasterKey]:
-        """The keys at hand that are the vault's, once the whole file is known to be authentic."""
-        if not content.keys and not content.credentials and not content.mac:
-            return {found.key.id: found.key}  # there is no file yet
-        usable: dict[str, MasterKey] = {}
-        for key in (found.key, *previous_keys()):
-            check = content.keys.get(key.id)
-            if check is None:
-                continue
-            if not hmac.compare_digest(check, key_check(key, content.vault_id)):
-                raise self._tampered("the check of its key does not match")
-            usable[key.id] = key
-        if not usable:
-            raise _wrong_key(self.path, found)
-        keys = list(usable.values())
-        if not any_matches(keys, content.vault_id, content.mac, content.authenticated()):
-            raise self._tampered("its authentication code does not match")
-        return usable
-
-    def _read_authentic(self, found: FoundKey, *, any_age: bool = False) -> file.Content:
-        content = self._read()
-        self._usable_keys(content, found)
-        if not any_age:
-            self._check_age(content)
-        return content
-
-    def _check_age(self, content: file.Content) -> None:
-        known = highwater.seen(content.vault_id)
-        if content.revision < known:
-            raise VaultTamperedError(
-                f"The vault {self.path} is older than it was: revision {content.revision}, "
-                f"but revision {known} has been seen.",
-                hint="If you restored it on purpose, run `flowlib vault accept`.",
-            )
-        highwater.remember(content.vault_id, content.revision)
-
-    def _write(
-        self, old: file.Content, credentials: Mapping[str, file.Entry], found: FoundKey
-    ) -> None:
-        revision = old.revision + 1 if old.mac else 1
-        keys = {**old.keys, found.key.id: key_check(found.key, old.vault_id)}
-        content = file.Content(old.vault_id, revision, keys, credentials)
-        mac = file_mac(found.key, old.vault_id, content.authenticated())
-        file.write(Path(self.path), replace(content, mac=mac))
-        highwater.remember(old.vault_id, revision)
-
-    def _tampered(self, reason: str) -> VaultTamperedError:
-        return VaultTamperedError(
-            f"The vault {self.path} was changed by something else: {reason}.",
-            hint="Put back a copy that was not changed, from git or a backup.",
-        )
+    @property
+    def _store(self) -> Store:
+        return Store(Path(self.path), self._given_key)
 
 
-_NOT_SEALED = file.Sealed(b"", b"", b"")
+def _without(entries: Mapping[str, Entry], name: str) -> dict[str, Entry]:
+    return {other: entry for other, entry in entries.items() if other != name}
 
 
-def _info(name: str, entry: file.Entry) -> CredentialInfo:
+def _info(name: str, entry: Entry) -> CredentialInfo:
     return CredentialInfo(
         name, entry.type, entry.hosts, entry.revision, entry.created_at, entry.updated_at
     )
 
 
-def _hosts(hosts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(str(pattern) for pattern in parse_hosts(hosts))
-
-
-def _wrong_key(path: str, found: FoundKey) -> WrongKeyError:
-    return WrongKeyError(
-        f"The key is not the one that the vault {path} was written with; it came from "
-        f"{found.source}.",
-        hint="Use the key that the vault was made with; see `%flowlib_secret` for where it is "
-        "looked for.",
-    )
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _application_config() -> Any:
