@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,10 +23,10 @@ class FlowlibHandler(APIHandler):
 
     auth_resource = "flowlib"
 
-    def prepare(self) -> Any:
-        """Give the request an id."""
-        self.request_id = uuid4().hex
-        return super().prepare()
+    @cached_property
+    def request_id(self) -> str:
+        """What the answer and the log call this request."""
+        return uuid4().hex
 
     def set_default_headers(self) -> None:
         """Forbid caches to keep what is answered here."""
@@ -38,16 +39,17 @@ class FlowlibHandler(APIHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error."""
-        request_id = getattr(self, "request_id", uuid4().hex)
         message = ""
         if "exc_info" in kwargs:
             error = kwargs["exc_info"][1]
             if status_code >= 500:
                 # The text of an exception may hold anything; the type and the place do not.
-                self.log.error("flowlib: request %s failed: %s", request_id, type(error).__name__)
+                self.log.error(
+                    "flowlib: request %s failed: %s", self.request_id, type(error).__name__
+                )
                 message = "" if is_production() else f"{type(error).__name__} in the server."
         self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps(ErrorBody(status_code, request_id, message).as_dict()))
+        self.finish(json.dumps(ErrorBody(status_code, self.request_id, message).as_dict()))
 
 
 class HealthHandler(FlowlibHandler):
