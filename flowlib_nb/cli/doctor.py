@@ -1,4 +1,4 @@
-"""``flowlib doctor``: is everything in place?"""
+"""``flowlib doctor``: checks whether everything is in place."""
 
 from __future__ import annotations
 

@@ -30,9 +30,7 @@ class DaemonThreads(Executor):
     def __init__(self, most: int = 64) -> None:
         self._slots = threading.Semaphore(most)
 
-    def submit(
-        self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any
-    ) -> Future[_T]:
+    def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
         """Start ``fn``; the result comes in the future."""
         future: Future[_T] = Future()
         context = contextvars.copy_context()

@@ -202,9 +202,7 @@ class Flow:
         problems = list(self._parsed.problems)
         if self._parsed.definition is None:
             return None, problems
-        plan, found = make_plan(
-            self._parsed.definition, self._parsed.source, given_inputs=inputs
-        )
+        plan, found = make_plan(self._parsed.definition, self._parsed.source, given_inputs=inputs)
         problems += found
         problems += check_parameters(plan)
         problems += check_templates(plan, sandbox())

@@ -88,9 +88,7 @@ def _resolved(
     problems: list[Problem],
 ) -> Any:
     if isinstance(value, dict):
-        return {
-            k: _resolved(v, plan, (*path, k), namespace, problems) for k, v in value.items()
-        }
+        return {k: _resolved(v, plan, (*path, k), namespace, problems) for k, v in value.items()}
     if isinstance(value, list):
         return [_resolved(v, plan, (*path, i), namespace, problems) for i, v in enumerate(value)]
     if not isinstance(value, str):

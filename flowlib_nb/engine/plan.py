@@ -13,7 +13,7 @@ from ..language.source import Path, Source
 from ..models.flow import FlowDefinition, NodeDefinition
 from ..templates.compiler import Code, CompiledValue, compile_value
 from ..templates.names import HELPERS, JAVASCRIPT_GLOBALS
-from ..templates.tokenizer import SyntaxProblem
+from ..templates.tokenizer import TemplateSyntaxError
 from .actions import Action, actions
 
 ITEM_INFO = "_item"
@@ -132,7 +132,9 @@ class _Planner:
         for name, node in self._definition.nodes.items():
             if node.uses == "input":
                 self._inputs.add(str(node.with_.get("name") or name))
-        steps = {name: s for name, n in self._definition.nodes.items() if (s := self._step(name, n))}
+        steps = {
+            name: s for name, n in self._definition.nodes.items() if (s := self._step(name, n))
+        }
         self._check_flow()
         return Plan(self._definition, self._source, self._ordered(steps))
 
@@ -141,7 +143,9 @@ class _Planner:
         action = actions().get(node.uses)
         if action is None:
             hint = did_you_mean(node.uses, actions())
-            self._problem("unknown_action", f"There is no action {node.uses!r}.", (*path, "uses"), hint)
+            self._problem(
+                "unknown_action", f"There is no action {node.uses!r}.", (*path, "uses"), hint
+            )
             return None
         parameters = self._compiled(action.compile, node.with_, (*path, "with"))
         over = None
@@ -161,7 +165,7 @@ class _Planner:
         while True:
             try:
                 return compile_(value)
-            except SyntaxProblem as problem:
+            except TemplateSyntaxError as problem:
                 where = (*path, *problem.path)
                 text = problem.message[:1].upper() + problem.message[1:]
                 position = self._source.position(where, problem.offset)
@@ -178,7 +182,9 @@ class _Planner:
                 self._problem("cycle", f"The node {need!r} needs itself.", path)
             else:
                 if branch is not None:
-                    uses = self._definition.nodes[need].uses if need in self._definition.nodes else ""
+                    uses = (
+                        self._definition.nodes[need].uses if need in self._definition.nodes else ""
+                    )
                     message = f"The node {need!r} ({uses}) has no branches."
                     self._problem("no_branch", message, path, f"Write needs: [{need}].")
                 yield need

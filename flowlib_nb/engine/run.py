@@ -144,10 +144,12 @@ class Run:
                 "action": [s.action for s in states],
                 "status": [s.status.value for s in states],
                 "attempt": [s.attempt for s in states],
-                "started": pd.to_datetime([s.started for s in states], utc=True),
+                "started": pd.Series([s.started for s in states], dtype="datetime64[us, UTC]"),
                 "seconds": pd.array([s.seconds for s in states], dtype="Float64"),
                 "rows": pd.array([_rows(s) for s in states], dtype="Int64"),
-                "error": pd.Series([str(s.error) if s.error else None for s in states], dtype=object),
+                "error": pd.Series(
+                    [str(s.error) if s.error else None for s in states], dtype=object
+                ),
             }
         )
 

@@ -174,9 +174,7 @@ class Runner:
             "started_at": self._run.started_at.isoformat(),
         }
         scope = Scope(step, self._values, self._around.inputs, info, self._cache)
-        runner = NodeRunner(
-            step, state, context, scope, self._plan.source, self._around.sandbox
-        )
+        runner = NodeRunner(step, state, context, scope, self._plan.source, self._around.sandbox)
         return await runner.value()
 
     def _http(self) -> httpx2.AsyncHTTPTransport:

@@ -66,7 +66,9 @@ def from_pydantic(
         else:
             message = f"{name!r} is not right: {_reason(finding)}."
         # A union reports each of its members: the first is the one meant.
-        problems.setdefault((*path, kind), Problem(code, message, path, source.position(path), hint))
+        problems.setdefault(
+            (*path, kind), Problem(code, message, path, source.position(path), hint)
+        )
     return list(problems.values())
 
 

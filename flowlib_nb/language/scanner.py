@@ -1,7 +1,7 @@
 """A YAML scanner to which ``{{ … }}`` is one piece of plain text.
 
-YAML reads an unquoted ``{{`` as a mapping inside a mapping, and ``: `` or `` #`` inside a template as
-the end of its text. People write templates unquoted all the same, so here they may.
+YAML reads an unquoted ``{{`` as a mapping inside a mapping, and ``: `` or `` #`` inside a template
+as the end of its text. People write templates unquoted all the same, so here they may.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from ruamel.yaml import tokens
 from ruamel.yaml.scanner import Scanner, ScannerError
 
-from ..templates.tokenizer import CLOSE, OPEN, SyntaxProblem, expression_end
+from ..templates.tokenizer import CLOSE, OPEN, TemplateSyntaxError, expression_end
 
 _BREAK = "\0\r\n\x85\u2028\u2029"
 _BLANK = _BREAK + " \t"
@@ -20,17 +20,12 @@ _BLANK = _BREAK + " \t"
 class TemplateScanner(Scanner):
     """Reads plain scalars with templates as atoms; everything else is ruamel.yaml's."""
 
-    def fetch_more_tokens(self) -> Any:
-        """Read the next tokens; a ``{{`` where a value may begin opens a plain scalar."""
-        super_fetch = super().fetch_flow_mapping_start
-        # The base class dispatches on one character, and looks this method up on the instance.
-        self.fetch_flow_mapping_start = (
-            lambda: self.fetch_plain() if self.reader.prefix(2) == OPEN else super_fetch()
-        )
-        try:
-            return super().fetch_more_tokens()
-        finally:
-            del self.fetch_flow_mapping_start
+    def fetch_flow_mapping_start(self) -> None:
+        """Read a ``{``, which is a plain scalar's beginning where a second one follows."""
+        if self.reader.prefix(2) == OPEN:
+            self.fetch_plain()
+        else:
+            super().fetch_flow_mapping_start()
 
     def scan_plain(self) -> Any:
         """Read a plain scalar (YAML 1.2.2 §7.3.3), in which a template may hold anything."""
@@ -75,8 +70,9 @@ class TemplateScanner(Scanner):
         reader.peek(length)  # makes sure that so much of the text is in the buffer
         begin = reader.pointer + length
         try:
-            return expression_end(reader.buffer, begin + len(OPEN)) + len(CLOSE) - reader.pointer
-        except SyntaxProblem as problem:
+            end = expression_end(str(reader.buffer), begin + len(OPEN))
+        except TemplateSyntaxError as problem:
             reader.forward(length)
             mark = reader.get_mark()
             raise ScannerError(None, None, problem.message, mark) from None
+        return end + len(CLOSE) - int(reader.pointer)

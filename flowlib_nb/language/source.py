@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -223,6 +222,7 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        assert isinstance(node, ScalarNode)  # the only other kind that there is
         return self._scalar(node, path)
 
     def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
@@ -307,7 +307,7 @@ def _resolve(text: str) -> Any:
 
 
 def scalar(text: str) -> Any:
-    """A value given as text (on a command line, say), typed as YAML would: ``3``, ``true``, ``[1]``.
+    """A value given as text, on a command line say, typed as in YAML: ``3``, ``true``, ``[1]``.
 
     Parameters
     ----------
@@ -327,11 +327,3 @@ def _get(data: Any, path: Path) -> Any:
     for step in path:
         data = data[step]
     return data
-
-
-def paths(data: Any, path: Path = ()) -> Iterator[Path]:
-    """The paths of all values, outermost first."""
-    yield path
-    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, item in items:
-        yield from paths(item, (*path, key))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -26,7 +26,8 @@ def load(shell: InteractiveShell) -> None:
         shell.register_magics(kind(shell))
     sandbox = Sandbox.instance(parent=shell)
     # What is listed here shows in %config and can be set by it.
-    shell.configurables.append(sandbox)
+    configurables: list[Any] = shell.configurables
+    configurables.append(sandbox)
     sandbox.prestart()
     keep_values_out(shell)
 
@@ -40,8 +41,8 @@ def unload(shell: InteractiveShell) -> None:
 
     ours = (FlowMagics, SecretMagics, Sandbox)
     names = {"cell": ("flow",), "line": ("flow", "flowlib_secret")}
-    for kind, magics in names.items():
-        table = shell.magics_manager.magics[kind]
+    for place, magics in names.items():
+        table = shell.magics_manager.magics[place]
         for name in magics:
             table.pop(name, None)
     for kind in (FlowMagics, SecretMagics):

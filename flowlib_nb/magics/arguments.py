@@ -20,7 +20,7 @@ class LineParser(argparse.ArgumentParser):
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Raise instead of ending the process, after ``--help``."""
-        raise _HelpShown
+        raise _HelpShownError
 
     def parse_line(self, line: str) -> argparse.Namespace | None:
         """Parse a line as a shell would split it.
@@ -41,11 +41,11 @@ class LineParser(argparse.ArgumentParser):
             raise UsageError(f"{self.prog}: {error}") from None
         try:
             return self.parse_args(words)
-        except _HelpShown:
+        except _HelpShownError:
             return None
 
 
-class _HelpShown(Exception):
+class _HelpShownError(Exception):
     """``--help`` has printed its text."""
 
 

@@ -39,10 +39,11 @@ class FlowMagics(Magics, Configurable):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell, parent=shell)
+        self._variables: dict[str, Any] = shell.user_ns
         self._named: dict[str, Flow] = {}
 
-    @no_var_expand  # type: ignore[untyped-decorator]
-    @line_cell_magic  # type: ignore[untyped-decorator]
+    @no_var_expand
+    @line_cell_magic
     def flow(self, line: str, cell: str | None = None) -> Run | None:
         """Run the workflow in the cell, a file, or a named flow again (``%flow --help``)."""
         variable = None
@@ -57,7 +58,8 @@ class FlowMagics(Magics, Configurable):
         flow = self._flow(arguments, cell)
         inputs = self._inputs(arguments.inputs)
         if arguments.dry_run:
-            return self._dry_run(flow, inputs)
+            self._dry_run(flow, inputs)
+            return None
         return self._run(flow, inputs, variable, is_quiet=arguments.quiet)
 
     def _flow(self, arguments: argparse.Namespace, cell: str | None) -> Flow:
@@ -89,8 +91,8 @@ class FlowMagics(Magics, Configurable):
             name, value = split_assignment(text)
             if value is not None:
                 values[name] = scalar(value)
-            elif name in self.shell.user_ns:
-                values[name] = self.shell.user_ns[name]
+            elif name in self._variables:
+                values[name] = self._variables[name]
             else:
                 raise InputError(
                     f"There is no variable {name!r} in the notebook.",
@@ -108,23 +110,27 @@ class FlowMagics(Magics, Configurable):
     def _run(
         self, flow: Flow, inputs: dict[str, Any], variable: str | None, *, is_quiet: bool
     ) -> Run | None:
-        run = flow.start(inputs, functions=self.shell.user_ns)
+        run = flow.start(inputs, functions=self._variables)
         run.preview_rows = self.preview_rows
         if variable is not None:
             # Before waiting, so that an interrupted or failed run can be looked at.
-            self.shell.user_ns[variable] = run
+            self._variables[variable] = run
         try:
             run.wait()
             run.raise_for_status()
         except BaseException:
-            display(run)
+            _show(run)
             raise
         if is_quiet:
             return None
         if variable is not None:
-            display(run)
+            _show(run)
             return None
         return run
+
+
+def _show(run: Run) -> None:
+    display(run)  # type: ignore[no-untyped-call]
 
 
 def _parser(*, is_cell: bool) -> LineParser:
@@ -133,7 +139,9 @@ def _parser(*, is_cell: bool) -> LineParser:
         description="Run a workflow. `VAR <<` before the options is short for -o VAR.",
         add_help=True,
     )
-    parser.add_argument("name", nargs="?", help="Call the flow so, or repeat the flow of that name.")
+    parser.add_argument(
+        "name", nargs="?", help="Call the flow so, or repeat the flow of that name."
+    )
     parser.add_argument("-o", "--output", metavar="VAR", help="Put the run into this variable.")
     parser.add_argument(
         "--in",

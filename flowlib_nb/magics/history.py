@@ -34,7 +34,7 @@ def keep_values_out(shell: InteractiveShell) -> None:
         return original(line_num, source, raw)
 
     setattr(history, _ORIGINAL, original)
-    history.store_inputs = store_inputs  # type: ignore[method-assign]
+    history.store_inputs = store_inputs
 
 
 def restore(shell: InteractiveShell) -> None:

@@ -33,8 +33,8 @@ class SecretMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell)
 
-    @no_var_expand  # type: ignore[untyped-decorator]
-    @line_magic  # type: ignore[untyped-decorator]
+    @no_var_expand
+    @line_magic
     def flowlib_secret(self, line: str) -> None:
         """Show, store and remove credentials (``%flowlib_secret --help``)."""
         _refuse_value(line)
@@ -102,7 +102,9 @@ def _refuse_value(line: str) -> None:
         elif not word.startswith(("--type=", "--hosts=", "--help", "-h")):
             plain.append(word)
     if len(plain) > 1:
-        raise UsageError(_VALUE_ON_LINE.format(name=plain[0] if plain[0].isidentifier() else "NAME"))
+        raise UsageError(
+            _VALUE_ON_LINE.format(name=plain[0] if plain[0].isidentifier() else "NAME")
+        )
 
 
 def _ask_secret(prompt: str) -> str:
@@ -114,7 +116,9 @@ def _parser() -> LineParser:
         prog="%flowlib_secret",
         description="Credentials of this workspace's vault. Without a command: the status.",
     )
-    commands: Any = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=LineParser)
+    commands: Any = parser.add_subparsers(
+        dest="command", metavar="COMMAND", parser_class=LineParser
+    )
     init = commands.add_parser("init", help="make an encryption key for this user")
     init.add_argument("--keyring", action="store_true", help="keep it in the OS keyring")
     put = commands.add_parser("set", help="store a credential; asks for its values")

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from traitlets import Float, Int, default
 from traitlets.config import SingletonConfigurable
@@ -53,9 +53,9 @@ class Sandbox(SingletonConfigurable):
     memory_limit = Int(
         64, min=8, max=1024, help="Megabytes that one evaluation may use (8 to 1024)."
     ).tag(config=True)
-    stack_limit = Int(
-        512, min=64, max=900, help="Kilobytes of JavaScript stack (64 to 900)."
-    ).tag(config=True)
+    stack_limit = Int(512, min=64, max=900, help="Kilobytes of JavaScript stack (64 to 900).").tag(
+        config=True
+    )
     output_limit = Int(
         32, min=1, max=256, help="Megabytes of JSON that one evaluation may return (1 to 256)."
     ).tag(config=True)
@@ -219,4 +219,4 @@ class Sandbox(SingletonConfigurable):
 
 def sandbox() -> Sandbox:
     """The process's sandbox, configured by the application that runs it."""
-    return cast(Sandbox, Sandbox.instance())
+    return Sandbox.instance()

@@ -53,7 +53,8 @@ class WorkerProcess:
 
     def __init__(self, settings: dict[str, Any], max_answer: int) -> None:
         self._max_answer = max_answer
-        self._complaints = tempfile.TemporaryFile()
+        # Closed by kill(), with the process.
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", _BOOT.format(paths=_import_paths())],
             stdin=subprocess.PIPE,

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import TemplateError
 from .names import Use, outer_names
-from .tokenizer import OPEN, Expression, SyntaxProblem, split
+from .tokenizer import OPEN, Expression, TemplateSyntaxError, split
 
 Path = tuple[str | int, ...]
 
@@ -117,7 +117,7 @@ def compile_value(value: Any) -> CompiledValue:
 
     Raises
     ------
-    SyntaxProblem
+    TemplateSyntaxError
         A template is empty or never closed; ``path`` on the error says which string.
     """
     return CompiledValue(value, tuple(_fields(value, ())))
@@ -134,7 +134,7 @@ def _fields(value: Any, path: Path) -> Iterator[TemplatedField]:
         if OPEN in value:
             try:
                 yield _field(value, path)
-            except SyntaxProblem as problem:
+            except TemplateSyntaxError as problem:
                 problem.path = path
                 raise
     elif isinstance(value, Mapping):

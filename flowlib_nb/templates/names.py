@@ -81,7 +81,9 @@ _FUNCTIONS = frozenset(
     "function_declaration generator_function_declaration function_expression generator_function "
     "arrow_function method_definition class_static_block".split()
 )
-_BLOCKS = frozenset("statement_block switch_body for_statement for_in_statement catch_clause".split())
+_BLOCKS = frozenset(
+    "statement_block switch_body for_statement for_in_statement catch_clause".split()
+)
 _NAMED_DECLARATIONS = frozenset(
     "function_declaration generator_function_declaration class_declaration".split()
 )
@@ -159,7 +161,7 @@ def _member_of(node: Node) -> str | None:
 
 
 class _Reader:
-    """Walks a syntax tree with a stack of its own, so that deep nesting cannot overflow Python's."""
+    """Walks a syntax tree with a stack of its own: deep nesting cannot overflow Python's."""
 
     def __init__(self) -> None:
         self.uses: list[tuple[Node, _Scope]] = []

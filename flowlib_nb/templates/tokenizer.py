@@ -82,14 +82,14 @@ def _parts(text: str) -> Iterator[Part]:
         source = text[inner:end]
         stripped = source.strip()
         if not stripped:
-            raise SyntaxProblem("a template must hold an expression, as in {{ name }}", begin)
+            raise TemplateSyntaxError("a template must hold an expression, as in {{ name }}", begin)
         yield Expression(stripped, inner + len(source) - len(source.lstrip()))
         at = end + len(CLOSE)
     if at < len(text):
         yield text[at:]
 
 
-class SyntaxProblem(TemplateError):
+class TemplateSyntaxError(TemplateError):
     """A template whose text cannot be split.
 
     Parameters
@@ -125,7 +125,7 @@ def expression_end(text: str, start: int) -> int:
 
     Raises
     ------
-    SyntaxProblem
+    TemplateSyntaxError
         The template is never closed.
     """
     # Each level is one open bracket; "`" stands for the braces of ${ } in a template literal.
@@ -174,13 +174,13 @@ def expression_end(text: str, start: int) -> int:
             postfix = text[at : at + 2] in ("++", "--")
             at += 2 if postfix else 1
             regex_allowed = regex_allowed if postfix else True
-    raise SyntaxProblem("the template is not closed: }} is missing", start - len(OPEN))
+    raise TemplateSyntaxError("the template is not closed: }} is missing", start - len(OPEN))
 
 
 def _skip(pattern: re.Pattern[str], text: str, at: int, start: int, complaint: str) -> int:
     match = pattern.match(text, at)
     if match is None:
-        raise SyntaxProblem(complaint, start - len(OPEN), text[start : start + 60])
+        raise TemplateSyntaxError(complaint, start - len(OPEN), text[start : start + 60])
     return match.end()
 
 
@@ -196,4 +196,4 @@ def _template_literal(text: str, at: int, start: int) -> tuple[int, bool]:
             return at + 2, True
         else:
             at += 1
-    raise SyntaxProblem("a template literal is not closed: ` is missing", start - len(OPEN))
+    raise TemplateSyntaxError("a template literal is not closed: ` is missing", start - len(OPEN))

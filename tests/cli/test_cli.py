@@ -37,7 +37,7 @@ def test_the_demo_prints_its_frame_and_its_trace(workspace: Path) -> None:
     assert "6,919 rows" in done.stdout
     assert done.stderr == ""
     assert os.listdir(workspace) == []
-    assert [f for f in Path(os.environ["HOME"]).rglob("*.key")] == []
+    assert list(Path(os.environ["HOME"]).rglob("*.key")) == []
 
 
 def test_secret_prints_one_key_and_nothing_else() -> None:
@@ -97,7 +97,9 @@ def test_validate(workspace: Path) -> None:
 
 def test_credentials_from_standard_input(workspace: Path, key: str, token: str) -> None:
     fields = json.dumps({"token": token})
-    done = flowlib("vault", "set", "shop", "--type", "bearer", "--hosts", "a.b,c.d", "--stdin", stdin=fields)
+    done = flowlib(
+        "vault", "set", "shop", "--type", "bearer", "--hosts", "a.b,c.d", "--stdin", stdin=fields
+    )
     assert done.returncode == 0, done.stderr
     listed = flowlib("vault", "list", "--json")
     assert json.loads(listed.stdout)[0]["hosts"] == ["a.b", "c.d"]

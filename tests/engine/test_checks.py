@@ -27,7 +27,11 @@ def problems(text: str) -> list[fl.Problem]:
         ("{uses: output, with: {value: 'a {{ b'}}", "template_syntax", "not closed"),
         ("{uses: output, with: {value: '{{ }}'}}", "template_syntax", "expression"),
         ("{uses: output, with: {value: '{{ 1);evil();(2 }}'}}", "template_syntax", "not closed"),
-        ("{uses: output, with: {value: '{{ 1, 2); evil(); (3, 4 }}'}}", "template_syntax", "closed"),
+        (
+            "{uses: output, with: {value: '{{ 1, 2); evil(); (3, 4 }}'}}",
+            "template_syntax",
+            "closed",
+        ),
         ("{uses: js, with: {code: '1]; evil(); [2'}}", "template_syntax", "JavaScript"),
         ("{uses: js, with: {code: othr + 1}}", "unknown_name", "Did you mean 'other'"),
         ("{uses: js, with: {code: inputs.regoin}}", "unknown_input", "Did you mean 'region'"),
@@ -78,9 +82,11 @@ output: z
 
 
 def test_circles() -> None:
-    text = "nodes: {" + ", ".join(
-        f"{n}: {{uses: js, with: {{code: {m}}}}}" for n, m in ("ab", "bc", "ca")
-    ) + "}"
+    text = (
+        "nodes: {"
+        + ", ".join(f"{n}: {{uses: js, with: {{code: {m}}}}}" for n, m in ("ab", "bc", "ca"))
+        + "}"
+    )
     (found,) = problems(text)
     assert found.code == "cycle"
     assert all(name in found.message for name in "abc")
@@ -102,11 +108,13 @@ def test_what_is_no_flow_has_problems_too(text: str) -> None:
 
 
 def test_unknown_inputs_and_variables() -> None:
-    flow = fl.Flow.from_yaml("inputs: {region: EU}\nnodes: {a: {uses: js, with: {code: inputs.region}}}")
+    flow = fl.Flow.from_yaml(
+        "inputs: {region: EU}\nnodes: {a: {uses: js, with: {code: inputs.region}}}"
+    )
     with pytest.raises(fl.FlowValidationError, match="Did you mean 'region'"):
         flow.run({"regoin": "US"})
     flow = fl.Flow.from_yaml("inputs:\n  x: $frmae\nnodes: {a: {uses: js, with: {code: inputs.x}}}")
-    with pytest.raises(fl.FlowValidationError, match="line 2, column 6.*Did you mean 'frame'"):
+    with pytest.raises(fl.FlowValidationError, match=r"line 2, column 6.*Did you mean 'frame'"):
         flow.run(functions={"frame": 1})
 
 

@@ -141,7 +141,9 @@ def test_requests_are_what_the_flow_says() -> None:
          "auto", [1]),
     ],
 )  # fmt: skip
-def test_answers_are_read_by_their_type(headers: dict, body: bytes, kind: str, value: object) -> None:
+def test_answers_are_read_by_their_type(
+    headers: dict, body: bytes, kind: str, value: object
+) -> None:
     with server(lambda _: (200, headers, body)) as (url, _):
         assert request(f"    with: {{url: {url}, response: {kind}}}").output["body"] == value
 
@@ -169,7 +171,8 @@ def test_an_unreachable_host_is_one_clear_message() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://a.b/", "file:///etc/passwd", "//a.b", "http://u:p@a.b/", "http://a.b\\@c.d/", "x"]
+    "url",
+    ["ftp://a.b/", "file:///etc/passwd", "//a.b", "http://u:p@a.b/", "http://a.b\\@c.d/", "x"],
 )
 def test_odd_addresses_are_refused(url: str) -> None:
     result = request(f"    with: {{url: '{url}'}}")
@@ -208,7 +211,9 @@ def test_headers_of_the_author_stay_with_their_server() -> None:
             return 307, {"Location": f"{other}/there"}, b""
 
         with server(away) as (url, _):
-            request(f"    with: {{url: {url}, headers: {{Authorization: mine, Cookie: c=1, X-A: b}}}}")
+            request(
+                f"    with: {{url: {url}, headers: {{Authorization: mine, Cookie: c=1, X-A: b}}}}"
+            )
     (arrived,) = seen
     assert arrived.headers["Authorization"] is None
     assert arrived.headers["Cookie"] is None
@@ -296,7 +301,9 @@ class TestCredentials:
             "q", {"type": "api_key", "key": secret, "name": "k", "placement": "query"},
             hosts=["127.0.0.1"],
         )  # fmt: skip
-        Vault.open().set("b", {"type": "basic", "username": "u", "password": token}, hosts=["127.0.0.1"])
+        Vault.open().set(
+            "b", {"type": "basic", "username": "u", "password": token}, hosts=["127.0.0.1"]
+        )
         with server(echo) as (url, seen):
             by_query = request(f"    credential: q\n    with: {{url: {url}/x}}").output
             by_header = request(f"    credential: b\n    with: {{url: {url}/x}}").output

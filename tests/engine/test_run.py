@@ -32,7 +32,9 @@ nodes:
 
 
 def test_order_in_the_text_does_not_matter() -> None:
-    result = run("nodes: {b: {uses: js, with: {code: a + 1}}, a: {uses: js, with: {code: '1'}}}\noutput: b")
+    result = run(
+        "nodes: {b: {uses: js, with: {code: a + 1}}, a: {uses: js, with: {code: '1'}}}\noutput: b"
+    )
     assert result.output == 2
     assert list(result) == ["a", "b"]
 
@@ -125,7 +127,10 @@ def test_python_awaits_coroutines() -> None:
         await asyncio.sleep(0)
         return x + 1
 
-    assert output("nodes: {a: {uses: python, with: {function: later, args: {x: 1}}}}", later=later) == 2
+    assert (
+        output("nodes: {a: {uses: python, with: {function: later, args: {x: 1}}}}", later=later)
+        == 2
+    )
 
 
 def test_sql_over_nodes_with_bound_templates() -> None:
@@ -256,9 +261,11 @@ def test_timeout() -> None:
 
 def test_independent_nodes_run_at_once() -> None:
     barrier = threading.Barrier(3, timeout=10)
-    text = "nodes: {" + ", ".join(
-        f"{name}: {{uses: python, with: {{function: meet}}}}" for name in "abc"
-    ) + "}"
+    text = (
+        "nodes: {"
+        + ", ".join(f"{name}: {{uses: python, with: {{function: meet}}}}" for name in "abc")
+        + "}"
+    )
     assert run(text, meet=lambda: barrier.wait() and None).status == "success"
 
 
@@ -276,7 +283,7 @@ output: later
     assert statuses == {"bad": "failed", "after": "skipped", "later": "skipped", "other": "success"}
     assert result["other"].value == 7
     with pytest.raises(fl.FlowFailedError, match="'bad' failed"):
-        result.df
+        _ = result.df
     with pytest.raises(fl.FlowFailedError, match="'bad' failed"):
         result.raise_for_status()
 
@@ -374,6 +381,15 @@ def test_custom_actions() -> None:
 
 def test_trace() -> None:
     trace = run("nodes: {a: {uses: js, with: {code: '[1, 2]'}}}").trace
-    assert list(trace) == ["node", "action", "status", "attempt", "started", "seconds", "rows", "error"]
+    assert list(trace) == [
+        "node",
+        "action",
+        "status",
+        "attempt",
+        "started",
+        "seconds",
+        "rows",
+        "error",
+    ]
     row = trace.iloc[0]
     assert (row["node"], row["status"], row["rows"], row["error"]) == ("a", "success", 2, None)

@@ -43,7 +43,9 @@ class Kernel:
         self.messages: list[dict[str, Any]] = []
         self._manager = KernelManager(kernel_name="python3")
         with self.log.open("wb") as log:
-            self._manager.start_kernel(cwd=str(folder), env=dict(os.environ), stdout=log, stderr=log)
+            self._manager.start_kernel(
+                cwd=str(folder), env=dict(os.environ), stdout=log, stderr=log
+            )
         self.client: BlockingKernelClient = self._manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
@@ -56,7 +58,9 @@ class Kernel:
             self.messages.append(message)
             kind, content = message["msg_type"], message["content"]
             if kind == "stream":
-                setattr(outcome, content["name"], getattr(outcome, content["name"]) + content["text"])
+                setattr(
+                    outcome, content["name"], getattr(outcome, content["name"]) + content["text"]
+                )
             elif kind in ("display_data", "execute_result"):
                 outcome.data.append(content["data"])
             elif kind == "error":

@@ -59,7 +59,11 @@ def test_functions_of_the_notebook_are_called(kernel: Kernel) -> None:
     ("cell", "ename", "words"),
     [
         ("%%flow\na: b: c", "FlowValidationError", ["line 2, column 5", "not YAML"]),
-        ("%%flow\nnodes:\n  a: {uses: jss}", "FlowValidationError", ["line 3", "did you mean 'js'"]),
+        (
+            "%%flow\nnodes:\n  a: {uses: jss}",
+            "FlowValidationError",
+            ["line 3", "did you mean 'js'"],
+        ),
         (
             "%%flow\nnodes:\n  a: {uses: http.request, credential: c, with: {url: x}}",
             "FlowValidationError",
@@ -133,7 +137,9 @@ def test_an_interrupt_cancels_and_leaves_the_run(kernel: Kernel, workspace: Path
     kernel.interrupt()
     reply = kernel.reply_to(cell)
     assert reply["content"]["ename"] == "KeyboardInterrupt"
-    assert kernel.run("run.status.value, run['a'].status.value").text == "('cancelled', 'cancelled')"
+    assert (
+        kernel.run("run.status.value, run['a'].status.value").text == "('cancelled', 'cancelled')"
+    )
     again = kernel.run(HELLO)
     assert again.status == "ok", again.error
 
@@ -161,8 +167,8 @@ def test_importing_is_light(kernel: Kernel) -> None:
     code = (
         "import subprocess, sys\n"
         "subprocess.run([sys.executable, '-c', 'import sys, flowlib_nb; print(sorted({m.split(\".\")[0] "
-        "for m in sys.modules} & {\"pandas\", \"ipywidgets\", \"authlib\", \"wasmtime\", \"quickjs_rs\", "
-        "\"duckdb\", \"pydantic\"}))'], capture_output=True, text=True).stdout"
+        'for m in sys.modules} & {"pandas", "ipywidgets", "authlib", "wasmtime", "quickjs_rs", '
+        '"duckdb", "pydantic"}))\'], capture_output=True, text=True).stdout'
     )
     assert kernel.run(code).text == "'[]\\n'"
 
@@ -204,14 +210,17 @@ def test_without_a_way_to_ask_nothing_is_stored(key: str, kernel: Kernel) -> Non
 
 
 def test_a_secret_leaks_nowhere(
-    key: str, api: OrdersApi, token: str, kernel: Kernel, workspace: Path, _isolated: None
+    key: str, api: OrdersApi, token: str, kernel: Kernel, workspace: Path
 ) -> None:
     """Everything that leaves the kernel, or that it leaves on disk, after a day's misuse."""
     typed_on_the_line = "typed-on-the-line-8c1d-SECRET"
     kernel.run("import logging\nlogging.basicConfig(level=logging.DEBUG)\n%xmode Verbose")
     kernel.run("%flowlib_secret set shop --type bearer --hosts 127.0.0.1", (token,))
     assert kernel.run(f"%flowlib_secret set shop {typed_on_the_line}").status == "error"
-    assert kernel.run(f"%flowlib_secret set shop --type bearer --token={typed_on_the_line}").status == "error"
+    assert (
+        kernel.run(f"%flowlib_secret set shop --type bearer --token={typed_on_the_line}").status
+        == "error"
+    )
     flow = "%%flow -o run\nnodes:\n  a: {uses: http.request, credential: shop, with: {url: 'URL'}}"
     for url in (
         f"{api.url}/orders", f"{api.url}/nothing", f"{api.url}/redirect?to=http://localhost:1/",

@@ -67,7 +67,9 @@ def test_html_needs_no_style_sheet_and_follows_the_theme() -> None:
 
 
 def test_previews_are_short() -> None:
-    result = run("nodes: {a: {uses: js, with: {code: 'Array.from({length: 99}, (_, i) => ({i}))'}}}")
+    result = run(
+        "nodes: {a: {uses: js, with: {code: 'Array.from({length: 99}, (_, i) => ({i}))'}}}"
+    )
     result.preview_rows = 5
     assert "94 more rows" in repr(result)
     assert "first 5 of 99 rows" in result._repr_html_()

@@ -145,7 +145,7 @@ class Action:
 
         Raises
         ------
-        SyntaxProblem
+        TemplateSyntaxError
             A template is empty or never closed.
         """
         return compile_value(dict(parameters))

@@ -47,15 +47,16 @@ def action_from(name: str, function: Callable[..., Any]) -> Action:
         return await call(function, name, context, arguments, context)
 
     body = {"name": name, "summary": doc, "parameters": model, "credential": "optional", "run": run}
-    return type(f"Action_{name.replace('.', '_')}", (Action,), body)()
+    kind: type[Action] = type(f"Action_{name.replace('.', '_')}", (Action,), body)
+    return kind()
 
 
 def _model(name: str, function: Callable[..., Any]) -> type[Parameters]:
-    _, *arguments = list(inspect.signature(function).parameters.values()) or [None]
+    # The first one receives the context.
+    arguments = list(inspect.signature(function).parameters.values())[1:]
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
     for argument in arguments:
-        assert argument is not None  # only the first can be the stand-in for "none at all"
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             raise InputError(f"The action {name!r} takes *args or **kwargs; name its parameters.")
         default = ... if argument.default is argument.empty else argument.default

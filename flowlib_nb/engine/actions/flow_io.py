@@ -13,7 +13,9 @@ from .base import Action, ActionContext, Parameters
 class InputParameters(Parameters):
     """Parameters of ``input``."""
 
-    name: str | None = Field(default=None, description="The input; the node's own name if left out.")
+    name: str | None = Field(
+        default=None, description="The input; the node's own name if left out."
+    )
     default: Any = Field(default=None, description="Its value where the run gives none.")
     required: bool = Field(default=False, description="Whether a run without it fails.")
 

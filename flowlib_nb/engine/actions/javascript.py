@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ...templates.compiler import Code, CompiledValue, TemplatedField
 from ...templates.names import is_complete
-from ...templates.tokenizer import Expression, Part, SyntaxProblem, split
+from ...templates.tokenizer import Expression, Part, TemplateSyntaxError, split
 from .base import Action, ActionContext, Parameters
 
 
@@ -53,7 +53,7 @@ def _code(source: str) -> Code:
     parts: tuple[Part, ...] = ()
     if stripped.startswith("{{") and stripped.endswith("}}"):
         # Braces are not needed here, but whoever puts them means an expression.
-        with contextlib.suppress(SyntaxProblem):  # then it is code that looks like a template
+        with contextlib.suppress(TemplateSyntaxError):  # then it is code that looks like a template
             parts = split(stripped)
         if len(parts) == 1 and isinstance(parts[0], Expression):
             return Code(parts[0].source, False, ("code",), start + parts[0].start)

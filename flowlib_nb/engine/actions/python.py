@@ -71,7 +71,9 @@ def find_function(name: str, namespace: Mapping[str, Any]) -> Any:
     if callable(function):
         return function
     if function is not None:
-        raise NodeError(f"{name!r} is not a function but a value of type {type(function).__name__}.")
+        raise NodeError(
+            f"{name!r} is not a function but a value of type {type(function).__name__}."
+        )
     from ...language.problems import did_you_mean
 
     known = [key for key, value in namespace.items() if inspect.isfunction(value)]
@@ -85,9 +87,5 @@ def find_function(name: str, namespace: Mapping[str, Any]) -> Any:
 def _description(error: Exception, function: Any) -> str:
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     code = getattr(function, "__code__", None)
-    lines = [
-        frame.f_lineno
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_code is code and (line or True)
-    ]
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code is code]
     return f"{text} (line {lines[-1]} of the function's cell or file)" if lines else text

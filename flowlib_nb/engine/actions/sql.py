@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,7 @@ from pydantic import Field
 from ...errors import NodeError
 from ...frames import to_frame
 from ...templates.compiler import Code, CompiledValue, TemplatedField
-from ...templates.tokenizer import Expression, SyntaxProblem, split
+from ...templates.tokenizer import Expression, TemplateSyntaxError, split
 from .base import Action, ActionContext, ParameterProblem, Parameters
 
 if TYPE_CHECKING:
@@ -52,24 +53,19 @@ class SqlAction(Action):
             return super().compile({**parameters, "query": query})
         rest = super().compile({k: v for k, v in parameters.items() if k != "query"})
         bound = [*(None for _ in codes), *(given if isinstance(given, list) else [])]
-        fields = tuple(
+        fields = [
             TemplatedField(("parameters", index), (code,), is_exact=True)
             for index, code in enumerate(codes)
-        )
-        moved = tuple(
-            TemplatedField(("parameters", int(f.path[1]) + len(codes), *f.path[2:]), f.parts, f.is_exact)
-            if f.path[0] == "parameters" and len(f.path) > 1
-            else f
-            for f in rest.fields
-        )  # fmt: skip
-        return CompiledValue({**rest.value, "query": text, "parameters": bound}, fields + moved)
+        ]
+        fields += [_moved(field, len(codes)) for field in rest.fields]
+        return CompiledValue({**rest.value, "query": text, "parameters": bound}, tuple(fields))
 
     def references(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the tables that the query names, nodes or not."""
         query = parameters.get("query")
         try:
             return _tables(_bind(query)[0]) if isinstance(query, str) else ()
-        except SyntaxProblem:
+        except TemplateSyntaxError:
             return ()  # rendering reports it
 
     def check(self, parameters: Mapping[str, Any]) -> Iterator[ParameterProblem]:
@@ -79,12 +75,14 @@ class SqlAction(Action):
             return
         try:
             text, codes = _bind(query)
-        except SyntaxProblem:
+        except TemplateSyntaxError:
             return
         tree = _parse(text)
         if tree["error"] and tree["error_type"] == "parser":
             offset = 0 if codes else int(tree.get("position", 0))
-            yield ParameterProblem(("query",), offset, f"The SQL is wrong: {tree['error_message']}.")
+            yield ParameterProblem(
+                ("query",), offset, f"The SQL is wrong: {tree['error_message']}."
+            )
 
     async def run(self, context: ActionContext, parameters: SqlParameters) -> Any:
         """Run the query in a thread and return a frame."""
@@ -96,13 +94,13 @@ def _bind(query: str) -> tuple[str, list[Code]]:
     codes: list[Code] = []
     try:
         parts = split(query)
-    except SyntaxProblem as problem:
+    except TemplateSyntaxError as problem:
         problem.path = ("query",)
         raise
     for part in parts:
         if isinstance(part, Expression):
             if _inside_quotes(text):
-                quoted = SyntaxProblem(
+                quoted = TemplateSyntaxError(
                     "a template in SQL is a bound parameter: write it without quotes around it",
                     part.start,
                     part.source,
@@ -114,6 +112,13 @@ def _bind(query: str) -> tuple[str, list[Code]]:
         else:
             text += part
     return text, codes
+
+
+def _moved(field: TemplatedField, by: int) -> TemplatedField:
+    """A field of ``parameters``, behind those that templates of the query have put first."""
+    if len(field.path) < 2 or field.path[0] != "parameters":
+        return field
+    return replace(field, path=("parameters", int(field.path[1]) + by, *field.path[2:]))
 
 
 def _inside_quotes(text: str) -> bool:
@@ -195,7 +200,11 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
-    nullable = {pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype(), pa.bool_(): pd.BooleanDtype()}
+    nullable = {
+        pa.int64(): pd.Int64Dtype(),
+        pa.int32(): pd.Int32Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+    }
     columns = []
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type

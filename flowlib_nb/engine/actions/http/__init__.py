@@ -1,4 +1,4 @@
-"""``http.request``: one request or a paged series, with a credential that goes to its hosts only."""
+"""``http.request``: one request or a series of pages; a credential goes to its hosts only."""
 
 from .request import HttpRequestAction
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-
 from ..base import Parameters
 
 Scalar = str | int | float | bool | None
@@ -28,7 +27,9 @@ class Pagination(Parameters):
     )
     parameter: str = Field(default="page", description="The query parameter that page counts in.")
     first: int = Field(default=1, ge=0, description="The first page's number.")
-    max_pages: int = Field(default=1000, ge=1, le=100_000, description="Where to stop with an error.")
+    max_pages: int = Field(
+        default=1000, ge=1, le=100_000, description="Where to stop with an error."
+    )
 
 
 class HttpRequestParameters(Parameters):

@@ -37,9 +37,12 @@ class HttpRequestAction(Action):
             answer = await _exchange(context, outgoing, parameters)
             return _value(answer, _body(answer, parameters.response))
         items: list[Any] = []
+        last = None
         async for answer, page in _pages(context, outgoing, parameters, parameters.paginate):
             items += page
-        return _value(answer, items)
+            last = answer
+        assert last is not None  # there is always a first page
+        return _value(last, items)
 
 
 async def _exchange(
@@ -115,9 +118,7 @@ def _with_query(url: str, query: Mapping[str, Any]) -> str:
         return url
     parts = urlsplit(url)
     names = {name for name, _ in added}
-    kept = [
-        pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in names
-    ]
+    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in names]
     return urlunsplit(parts._replace(query=urlencode([*kept, *added])))
 
 
@@ -185,7 +186,9 @@ def _kind(content_type: str) -> str:
 
 
 def _decoded(answer: Answer) -> str:
-    response = httpx2.Response(200, headers={"content-type": answer.headers.get("content-type", "")})
+    response = httpx2.Response(
+        200, headers={"content-type": answer.headers.get("content-type", "")}
+    )
     try:
         return answer.content.decode(response.charset_encoding or "utf-8", "replace")
     except LookupError:
