@@ -358,9 +358,10 @@ def _plain(credential: Credential) -> dict[str, Any]:
 def _model(kind: Any) -> type[Credential]:
     if isinstance(kind, str) and kind in _MODELS:
         return _MODELS[kind]
-    # The type is not repeated: a secret may have been pasted into the wrong place.
+    # The type is neither repeated nor kept: a secret may have been pasted into the wrong place.
     message = "The type is missing." if kind is None else "There is no such type of credential."
     hint = _suggestion(str(kind), _MODELS)
+    del kind
     raise CredentialInvalidError([Problem("unknown_type", message, ("type",), None, hint)])
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TemplateError
@@ -172,6 +173,11 @@ def _syntax_fault(code: Code, report: SyntaxReport) -> Fault:
 def to_json(value: Any) -> bytes:
     """UTF-8 JSON as the sandbox takes it: not-a-number and infinities become null.
 
+    Parameters
+    ----------
+    value : object
+        Plain data; moments, durations and numpy's and pandas's scalars and arrays are as well.
+
     Raises
     ------
     TypeError
@@ -179,7 +185,20 @@ def to_json(value: Any) -> bytes:
     """
     import msgspec
 
-    return msgspec.json.encode(value)
+    return msgspec.json.encode(value, enc_hook=_plain_scalar)
+
+
+def _plain_scalar(value: Any) -> Any:
+    """What the encoder does not know: subclasses of moments, and scalars of other libraries."""
+    if isinstance(value, datetime):
+        return value.isoformat() if value == value else None  # NaT is a moment unlike itself
+    if isinstance(value, timedelta):
+        return timedelta(seconds=value.total_seconds())
+    if type(value).__module__.partition(".")[0] == "numpy":
+        return value.tolist()
+    if type(value).__name__ == "NAType":
+        return None
+    raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
 
 
 def render(template: Any, scope: Mapping[str, Any] | None = None) -> Any:

@@ -336,10 +336,11 @@ def _read_key_file(path: Path, source: str) -> MasterKey | None:
         return None
     except OSError as error:
         raise KeyInvalidError(f"{_sentence(source)} cannot be read: {error.strerror}.") from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise KeyInvalidError(f"{_sentence(source)} is not an ordinary file.")
     with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyInvalidError(f"{_sentence(source)} is not an ordinary file.")
         if _exposed(status):
             raise KeyInvalidError(
                 f"{_sentence(source)} can be read by other users "

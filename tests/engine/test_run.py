@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -105,6 +106,17 @@ nodes: {a: {uses: js, with: {code: "[inputs.rows, inputs.list]"}}}
     assert rows[0]["when"].startswith("2024-01-01")
     assert rows[1]["when"] is None
     assert listed == [2, "$two"]
+
+
+def test_scalars_of_numpy_and_pandas_come_in() -> None:
+    given = [np.int64(1), np.bool_(True), np.array([1.5]), pd.NaT, pd.NA, pd.Timedelta("2s")]
+    text = "inputs: {x: $given}\nnodes: {a: {uses: js, with: {code: inputs.x}}}"
+    assert output(text, given=given) == [1, True, [1.5], None, None, "PT2S"]
+
+
+def test_a_variable_without_a_json_form_is_named() -> None:
+    result = run("inputs: {x: $x}\nnodes: {a: {uses: js, with: {code: inputs.x}}}", x=object())
+    assert "type object has no JSON form" in str(result["a"].error)
 
 
 def test_python_calls_a_function_and_keeps_its_frame() -> None:

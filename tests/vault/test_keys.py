@@ -94,7 +94,7 @@ def test_generated_keys() -> None:
 
 def test_key_hides_itself() -> None:
     key = parse_key(STANDARD)
-    assert f"{key} {key!r} {key!s:>10}" == f"{MASK} {MASK} {MASK}"
+    assert f"{key} {key!r} {key:>10}" == f"{MASK} {MASK} {MASK}"
     assert RAW not in pickle.dumps(key)
     assert RAW.hex() not in repr([key]) + key.id
     with pytest.raises(ValueError, match="32 bytes"):
@@ -216,6 +216,6 @@ def test_previous_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PREVIOUS_VARIABLE, f" {texts[0]} ,, {texts[1]},")
     assert list(previous_keys()) == [parse_key(text) for text in texts]
     monkeypatch.setenv(PREVIOUS_VARIABLE, f"{texts[0]},hunter2-hunter2")
-    with pytest.raises(KeyInvalidError, match="key 2 of 2") as caught:
+    with pytest.raises(KeyInvalidError, match="Key 2 of 2") as caught:
         previous_keys()
     assert "hunter2" not in str(caught.value)
