@@ -11,7 +11,8 @@ FlowlibError
 │   ├── WrongKeyError          the key is not the one the vault was written with
 │   ├── VaultTamperedError     the file was changed by something other than the vault
 │   ├── VaultConflictError     the file holds the conflict markers of an unfinished git merge
-│   └── VaultLockedError       another process holds the lock for too long
+│   ├── VaultLockedError       another process holds the lock for too long
+│   └── BundleError            a bundle of credentials cannot be opened
 ├── CredentialNotFoundError
 ├── HostNotAllowedError    a credential would have gone to a host it is not bound to
 ├── TemplateError          a template failed (syntax, runtime, timeout, memory, …)
@@ -219,6 +220,12 @@ class VaultLockedError(VaultError):
     """Another process kept the vault's lock for too long."""
 
     code = "VAULT_LOCKED"
+
+
+class BundleError(VaultError):
+    """A bundle of credentials cannot be opened."""
+
+    code = "BUNDLE_INVALID"
 
 
 class CredentialNotFoundError(FlowlibError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,7 @@ class NotAuthenticError(Exception):
     """The ciphertext, its tag or what it is bound to has been changed."""
 
 
-def seal(key: MasterKey, binding: Binding, fields: dict[str, Any]) -> Sealed:
+def seal(key: MasterKey, binding: Binding, fields: Mapping[str, Any]) -> Sealed:
     """Encrypt a credential's fields under a key that serves this credential alone.
 
     Parameters
@@ -91,7 +91,7 @@ def seal(key: MasterKey, binding: Binding, fields: dict[str, Any]) -> Sealed:
         From which the credential's key is derived.
     binding : Binding
         Where it will stand.
-    fields : dict
+    fields : mapping
         JSON-ready.
 
     Returns
@@ -107,7 +107,7 @@ def seal(key: MasterKey, binding: Binding, fields: dict[str, Any]) -> Sealed:
 
     nonce = secrets.token_bytes(NONCE_BYTES)
     cipher = AESGCM(_credential_key(key, binding))
-    out = cipher.encrypt(nonce, canonical(fields), binding.associated_data())
+    out = cipher.encrypt(nonce, canonical(dict(fields)), binding.associated_data())
     return Sealed(nonce, out[:-TAG_BYTES], out[-TAG_BYTES:])
 
 
@@ -182,7 +182,7 @@ def key_check(key: MasterKey, vault_id: str) -> bytes:
     return key.derive(b"flowlib-vault/1/check", salt=vault_id.encode())
 
 
-def file_mac(key: MasterKey, vault_id: str, content: dict[str, Any]) -> bytes:
+def file_mac(key: MasterKey, vault_id: str, parts: Iterable[bytes | memoryview]) -> bytes:
     """The authentication code of a whole vault file.
 
     Parameters
@@ -191,44 +191,22 @@ def file_mac(key: MasterKey, vault_id: str, content: dict[str, Any]) -> bytes:
         Any key of the vault.
     vault_id : str
         The vault.
-    content : dict
-        The file without its ``mac``.
+    parts : iterable of bytes
+        The file's text without the line that holds its ``mac``, in pieces.
 
     Returns
     -------
     bytes
-        HMAC-SHA256 of the canonical JSON, under a key of its own.
+        HMAC-SHA256 of the text, under a key of its own.
 
     Sources
     -------
     RFC 2104.
     """
-    derived = key.derive(b"flowlib-vault/1/mac", salt=vault_id.encode())
-    return hmac.digest(derived, canonical(content), "sha256")
-
-
-def any_matches(
-    keys: Iterable[MasterKey], vault_id: str, code: bytes, content: dict[str, Any]
-) -> bool:
-    """Whether one of the keys made a file's authentication code.
-
-    Parameters
-    ----------
-    keys : iterable of MasterKey
-        Those of the vault that are at hand.
-    vault_id : str
-        The vault.
-    code : bytes
-        The file's ``mac``.
-    content : dict
-        The file without it.
-
-    Returns
-    -------
-    bool
-        Compared in constant time.
-    """
-    return any(hmac.compare_digest(file_mac(key, vault_id, content), code) for key in keys)
+    code = hmac.new(key.derive(b"flowlib-vault/1/mac", salt=vault_id.encode()), digestmod="sha256")
+    for part in parts:
+        code.update(part)
+    return code.digest()
 
 
 def _credential_key(key: MasterKey, binding: Binding) -> bytes:

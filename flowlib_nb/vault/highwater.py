@@ -1,4 +1,4 @@
-"""The highest revision of each vault that this user has seen, so that an old file is noticed.
+"""What this user has last seen of each vault, so that an old file is noticed.
 
 A whole older vault file is authentic in itself; only memory outside of it tells that it is old.
 A state folder that cannot be read or written costs this protection, never the vault.
@@ -7,10 +7,29 @@ A state folder that cannot be read or written costs this protection, never the v
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from .atomic import draft_of
+from .content import Content
+
+Revisions = Mapping[str, tuple[str, int]]
+
+
+class _Revision(msgspec.Struct):
+    revision: int
+
+
+class _Note(msgspec.Struct):
+    revision: int
+    credentials: dict[str, tuple[str, int]]
+
+
+_T = TypeVar("_T", _Revision, _Note)
 
 
 def seen(vault_id: str) -> int:
@@ -26,43 +45,58 @@ def seen(vault_id: str) -> int:
     int
         0 where none is known.
     """
-    path = _path(vault_id)
-    if path is None:
-        return 0
-    try:
-        value = json.loads(path.read_text(encoding="ascii"))["revision"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
-    return value if type(value) is int else 0
+    note = _read(vault_id, _Revision)
+    return note.revision if note else 0
 
 
-def remember(vault_id: str, revision: int, *, lower: bool = False) -> None:
-    """Note a revision.
+def seen_credentials(vault_id: str) -> Revisions:
+    """Look up the credentials that stood in that revision.
+
+    Parameters
+    ----------
+    vault_id : str
+        The vault.
+
+    Returns
+    -------
+    mapping of (str, int)
+        By name, the id and the revision of each; empty where none is known.
+    """
+    note = _read(vault_id, _Note)
+    return note.credentials if note else {}
+
+
+def remember(content: Content) -> None:
+    """Note what was just read or written, whatever was noted before.
 
     Two processes that note different revisions at once may leave the lower one; the next one who
     reads the vault notes the higher again.
 
     Parameters
     ----------
-    vault_id : str
-        The vault.
-    revision : int
-        Just read or written.
-    lower : bool, optional
-        Whether it may be lower than what is known: the user accepted a restored file.
+    content : Content
+        Authentic, and in place.
     """
-    known = seen(vault_id)
-    path = _path(vault_id)
-    if path is None or revision == known or (revision < known and not lower):
+    path = _path(content.vault_id)
+    if path is None:
         return
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    entries = {name: (entry.id, entry.revision) for name, entry in content.credentials.items()}
+    note = msgspec.json.encode(_Note(content.revision, entries))
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump({"revision": revision}, file)
-        os.replace(draft, path)
-    with contextlib.suppress(OSError):
-        draft.unlink(missing_ok=True)
+        # Losing the newest note in a power cut costs nothing: the next reader makes it again.
+        with draft_of(path, note, synced=False) as draft:
+            os.replace(draft, path)
+
+
+def _read(vault_id: str, kind: type[_T]) -> _T | None:
+    path = _path(vault_id)
+    if path is None:
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError, ValueError):
+        return None
 
 
 def _path(vault_id: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""The vault's lock: one writer at a time, over processes, kernels, the server and machines."""
+"""Locks of files: one writer at a time, over processes, kernels, the server and machines."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _EMPTY_SECONDS = 2.0
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the lock of a vault file.
+def locked(path: Path, *, what: str = "the vault", seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Hold the lock of a file.
 
-    The lock is a file of its own beside the vault, made with ``O_EXCL`` and kept alive by a
+    The lock is a file of its own beside it, made with ``O_EXCL`` and kept alive by a
     heartbeat, so that it works where byte-range locks do not (NFS homes). That of a dead process on
     this machine is taken over at once, that of a dead machine when its heartbeat has been missing
     for ten seconds. A writer that was stopped for so long and wakes up without its lock is caught
@@ -35,7 +35,9 @@ def locked(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     Parameters
     ----------
     path : Path
-        The vault file, which need not exist; its folder must.
+        The file, which need not exist; its folder must.
+    what : str, optional
+        What to call it in an error.
     seconds : float, optional
         How long to wait.
 
@@ -54,11 +56,11 @@ def locked(path: Path, *, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         _acquire(lock, marker, seconds)
     except (Timeout, LeaseSettingsMismatch):
         raise VaultLockedError(
-            f"Another process has been writing to the vault {path} for {seconds:g} s.",
+            f"Another process has been writing to {what} {path} for {seconds:g} s.",
             hint=f"Try again; if nothing is writing, delete {marker}.",
         ) from None
     except OSError as error:
-        raise VaultError(f"The vault {path} cannot be locked: {error.strerror}.") from None
+        raise VaultError(f"The file {path} cannot be locked: {error.strerror}.") from None
     try:
         yield
     finally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+import msgspec
 
 from ..config import FOLDER, Workspace
 from ..errors import (
@@ -19,11 +21,12 @@ from ..errors import (
     WrongKeyError,
 )
 from . import file, highwater, trust
-from .content import Content, Entry
+from .content import Content, Entry, KeyCheck, encode, signed_parts, utc_now, with_mac
 from .envelope import NotAuthenticError, file_mac, key_check, seal, unseal
-from .keys import FoundKey, MasterKey, find_key
+from .keys import FoundKey, MasterKey, find_key, previous_keys
 from .lock import locked
-from .parser import tampered
+from .parser import parse, tampered
+from .trust import Keys
 
 if TYPE_CHECKING:
     from ..models.credential import Credential
@@ -37,18 +40,21 @@ class Opened:
     ----------
     path : Path
         The file.
+    raw : bytes or None
+        Its text; None where there is no file yet.
     content : Content
-        What it says; empty where there is no file yet.
+        What it says.
     found : FoundKey
-        The key at hand, with which everything new is encrypted.
+        The keys at hand; with the first of them everything new is encrypted.
     keys : mapping of MasterKey
         By id, those at hand that the vault knows.
     """
 
     path: Path
+    raw: bytes | None
     content: Content
     found: FoundKey
-    keys: Mapping[str, MasterKey]
+    keys: Keys
 
     def credential(self, name: str) -> Credential:
         """Decrypt a credential.
@@ -75,18 +81,41 @@ class Opened:
         from ..models.credential import parse_credential
 
         entry = entry_of(self.content, name)
+        # The plaintext gets no name here: tracebacks may show locals.
+        return parse_credential({**self.unsealed(name, entry), "type": entry.type})
+
+    def unsealed(self, name: str, entry: Entry) -> dict[str, Any]:
+        """Decrypt an entry's fields, whatever they are.
+
+        Parameters
+        ----------
+        name : str
+            Under which the entry stands.
+        entry : Entry
+            The entry.
+
+        Returns
+        -------
+        dict
+            In plaintext; do not give it a name, as tracebacks may show locals.
+
+        Raises
+        ------
+        WrongKeyError
+            It is encrypted with a key that is not at hand.
+        VaultTamperedError
+            It does not match its seal.
+        """
         key = self.keys.get(entry.key)
         if key is None:
             raise trust.wrong_key(self.path, self.found)
-        binding = entry.binding(self.content.vault_id, name)
         try:
-            # The plaintext gets no name here: tracebacks may show locals.
-            return parse_credential({**unseal(key, binding, entry.sealed), "type": entry.type})
-        except NotAuthenticError:
+            return unseal(key, entry.binding(self.content.vault_id, name), entry.sealed)
+        except (NotAuthenticError, ValueError):
             raise tampered(self.path, f"the credential {name!r} does not match its seal") from None
 
-    def sealed(self, name: str, entry: Entry, credential: Credential) -> Entry:
-        """Encrypt a credential with the key at hand.
+    def sealed(self, name: str, entry: Entry, fields: Mapping[str, Any]) -> Entry:
+        """Encrypt a credential's fields with the key at hand.
 
         Parameters
         ----------
@@ -94,26 +123,35 @@ class Opened:
             Under which the entry will stand.
         entry : Entry
             All but what is sealed.
-        credential : Credential
-            Its fields.
+        fields : mapping
+            In plaintext, JSON-ready.
 
         Returns
         -------
         Entry
             Complete.
         """
-        from ..models.credential import to_plain
-
+        entry = msgspec.structs.replace(entry, key=self.found.key.id)
         binding = entry.binding(self.content.vault_id, name)
-        return replace(entry, sealed=seal(self.found.key, binding, to_plain(credential)))
+        return entry.with_sealed(seal(self.found.key, binding, fields))
 
-    def write(self, credentials: Mapping[str, Entry]) -> None:
+    def write(
+        self,
+        credentials: Mapping[str, Entry],
+        *,
+        revision: int | None = None,
+        keys: Mapping[str, KeyCheck] | None = None,
+    ) -> None:
         """Write the next revision of the file. Only within :meth:`Store.writing`.
 
         Parameters
         ----------
         credentials : mapping of Entry
             All that it shall hold.
+        revision : int, optional
+            The new one; the next if left out.
+        keys : mapping of KeyCheck, optional
+            Older keys that it shall still name; those that it names if left out.
 
         Raises
         ------
@@ -121,12 +159,19 @@ class Opened:
             The file is as it was.
         """
         old, key = self.content, self.found.key
-        keys = {**old.keys, key.id: key_check(key, old.vault_id)}
-        content = Content(old.vault_id, old.revision + 1, keys, credentials)
-        mac = file_mac(key, old.vault_id, content.authenticated())
-        file.write(self.path, replace(content, mac=mac), replacing=old)
+        check = KeyCheck(encode(key_check(key, old.vault_id)))
+        content = msgspec.structs.replace(
+            old,
+            revision=revision or old.revision + 1,
+            keys={**(old.keys if keys is None else keys), key.id: check},
+            credentials=credentials,
+            mac="",
+        )
+        parts = signed_parts(content.to_text())
+        raw = with_mac(parts, file_mac(key, old.vault_id, parts))
+        file.write(self.path, raw, replacing=self.raw)
         # Noted only once it is in place: Store.opened relies on it.
-        highwater.remember(content.vault_id, content.revision)
+        highwater.remember(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,31 +195,16 @@ class Store:
         Returns
         -------
         FoundKey
-            With its source.
+            With its source, and the older ones.
 
         Raises
         ------
         KeyMissingError, KeyInvalidError
             There is none to use.
         """
-        if self.given_key is not None:
-            return FoundKey(self.given_key, "the key given to Vault.open", "argument")
-        return find_key()
-
-    def read(self) -> Content:
-        """Read the file without looking whether it is authentic.
-
-        Returns
-        -------
-        Content
-            A new, empty one where there is no file.
-
-        Raises
-        ------
-        VaultError
-            It cannot be read, or is malformed.
-        """
-        return file.read(self.path) or Content(str(uuid4()), 0, {}, {})
+        if self.given_key is None:
+            return find_key()
+        return FoundKey(self.given_key, "the key given to Vault.open", "argument", previous_keys())
 
     def opened(self) -> Opened:
         """Read the file, and make sure that it is authentic and no older than it was.
@@ -192,18 +222,27 @@ class Store:
             The file cannot be read, or was changed by something else.
         """
         found = self.key()
-        content = self.read()
-        known = highwater.seen(content.vault_id)
-        if content.revision < known:
+        opened = self._opened(found)
+        if opened.content.is_new:
+            return opened
+        known = highwater.seen(opened.content.vault_id)
+        if opened.content.revision < known:
             # Perhaps another process has replaced the file since and noted its new revision. It
             # notes only what is already in place, so a second look tells.
-            content = self.read()
-        keys = trust.usable_keys(self.path, content, found)
-        if not content.is_new:
-            if content.revision < known:
-                raise trust.too_old(self.path, content.revision, known)
-            highwater.remember(content.vault_id, content.revision)
-        return Opened(self.path, content, found, keys)
+            opened = self._opened(found)
+            if opened.content.revision < known:
+                raise trust.too_old(self.path, opened.content.revision, known)
+        if opened.content.revision > known:
+            highwater.remember(opened.content)
+        return opened
+
+    def _opened(self, found: FoundKey) -> Opened:
+        raw = file.read(self.path)
+        if raw is None:
+            fresh = Content.new(str(uuid4()))
+            return Opened(self.path, None, fresh, found, {found.key.id: found.key})
+        authentic, usable = trust.authenticated(self.path, raw, found)
+        return Opened(self.path, raw, authentic, found, usable)
 
     def listed(self) -> Content:
         """Read the file, authenticated as far as the key at hand allows.
@@ -221,7 +260,8 @@ class Store:
         try:
             return self.opened().content
         except (KeyMissingError, KeyInvalidError, WrongKeyError):
-            return self.read()
+            raw = file.read(self.path)
+            return parse(raw, self.path) if raw is not None else Content.new("")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Opened]:
@@ -241,8 +281,12 @@ class Store:
         """
         self.key()  # without one, not even the folder is made
         self._make_folder()
-        with locked(self.path):
+        with self.locked():
             yield self.opened()
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the file's lock; its folder must be there."""
+        return locked(self.path)
 
     def _make_folder(self) -> None:
         folder = self.path.parent
@@ -284,3 +328,33 @@ def entry_of(content: Content, name: str) -> Entry:
             hint=f"{hint}Store it with `%flowlib_secret set {name}`.",
         )
     return entry
+
+
+def new_entry(opened: Opened, name: str, kind: str, hosts: tuple[str, ...]) -> Entry:
+    """An entry without its sealed fields: the next revision of the one of that name, or the first.
+
+    Parameters
+    ----------
+    opened : Opened
+        The vault.
+    name, kind : str
+        The credential's name and type.
+    hosts : tuple of str
+        Where it may be sent.
+
+    Returns
+    -------
+    Entry
+        Dated now.
+    """
+    old = opened.content.credentials.get(name)
+    now = utc_now()
+    return Entry(
+        id=old.id if old else str(uuid4()),
+        type=kind,
+        key=opened.found.key.id,
+        revision=old.revision + 1 if old else 1,
+        created_at=old.created_at if old else now,
+        updated_at=now,
+        hosts=hosts,
+    )

@@ -7,14 +7,62 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import VaultTamperedError, WrongKeyError
-from .content import Content
-from .envelope import any_matches, key_check
-from .keys import FoundKey, MasterKey, previous_keys
-from .parser import tampered
+from .content import Content, decode, encode, signed_parts
+from .envelope import file_mac, key_check
+from .keys import FoundKey, MasterKey
+from .parser import decode_quickly, parse, tampered
+
+Keys = Mapping[str, MasterKey]
 
 
-def usable_keys(path: Path, content: Content, found: FoundKey) -> Mapping[str, MasterKey]:
-    """Authenticate a whole vault file.
+def authenticated(path: Path, raw: bytes, found: FoundKey) -> tuple[Content, Keys]:
+    """Read a vault file and make sure that one of its keys wrote it as it is.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    raw : bytes
+        The file.
+    found : FoundKey
+        The keys at hand.
+
+    Returns
+    -------
+    Content
+        Authentic.
+    mapping of MasterKey
+        The keys at hand that are the vault's, by id; never empty.
+
+    Raises
+    ------
+    WrongKeyError
+        No key at hand is the vault's, or none of them wrote it last.
+    VaultError
+        The file was changed by something else, or is no vault.
+    """
+    content = decode_quickly(raw, path)
+    keys = vault_keys(path, content, found)
+    if keys and _is_signed(content, raw, keys):
+        return content, keys
+    # What is left is a file of another layout (line ends, indentation), or a file that was changed.
+    content = parse(raw, path)
+    if not keys:
+        raise wrong_key(path, found)
+    if not _is_signed(content, content.to_text(), keys):
+        if content.keys.keys() - keys.keys():
+            # In the midst of a rotation: the file may be fine, but these keys cannot tell.
+            raise WrongKeyError(
+                f"The vault {path} was last written with another key than the one from "
+                f"{found.source}, or was changed by something else.",
+                hint="Use the newest key; older ones go into FLOWLIB_ENCRYPTION_KEY_PREVIOUS.",
+            )
+        raise tampered(path, "its authentication code does not match")
+    return content, keys
+
+
+def vault_keys(path: Path, content: Content, found: FoundKey) -> Keys:
+    """Those of the keys at hand that are the vault's.
 
     Parameters
     ----------
@@ -23,44 +71,39 @@ def usable_keys(path: Path, content: Content, found: FoundKey) -> Mapping[str, M
     content : Content
         The file.
     found : FoundKey
-        The key at hand; those in ``FLOWLIB_ENCRYPTION_KEY_PREVIOUS`` count as well.
+        The keys at hand.
 
     Returns
     -------
     mapping of MasterKey
-        The keys at hand that are the vault's, by id; never empty.
+        By id; empty where none is.
 
     Raises
     ------
-    WrongKeyError
-        No key at hand is the vault's, or none of them wrote it last.
     VaultTamperedError
-        The file was changed by something else.
-    KeyInvalidError
-        A previous key is malformed.
+        The file names a key, but what it says of it is wrong.
     """
-    if content.is_new:
-        return {found.key.id: found.key}
-    usable: dict[str, MasterKey] = {}
-    for key in (found.key, *previous_keys()):
-        check = content.keys.get(key.id)
-        if check is None:
+    keys: dict[str, MasterKey] = {}
+    for key in (found.key, *found.previous):
+        entry = content.keys.get(key.id)
+        if entry is None:
             continue
-        if not hmac.compare_digest(check, key_check(key, content.vault_id)):
+        expected = encode(key_check(key, content.vault_id)).encode()
+        if not hmac.compare_digest(entry.check.encode(), expected):
             raise tampered(path, "the check of its key does not match")
-        usable[key.id] = key
-    if not usable:
-        raise wrong_key(path, found)
-    if not any_matches(usable.values(), content.vault_id, content.mac, content.authenticated()):
-        if content.keys.keys() - usable.keys():
-            # In the midst of a rotation: the file may be fine, but this key cannot tell.
-            raise WrongKeyError(
-                f"The vault {path} was last written with another key than the one from "
-                f"{found.source}, or was changed by something else.",
-                hint="Use the newest key; older ones go into FLOWLIB_ENCRYPTION_KEY_PREVIOUS.",
-            )
-        raise tampered(path, "its authentication code does not match")
-    return usable
+        keys[key.id] = key
+    return keys
+
+
+def _is_signed(content: Content, text: bytes, keys: Keys) -> bool:
+    try:
+        code = decode(content.mac)
+    except ValueError:
+        return False
+    parts = signed_parts(text)
+    return any(
+        hmac.compare_digest(file_mac(key, content.vault_id, parts), code) for key in keys.values()
+    )
 
 
 def wrong_key(path: Path, found: FoundKey) -> WrongKeyError:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
+import msgspec
 from traitlets import Unicode
 from traitlets.config import Configurable
 
 from ..config import Workspace
-from ..errors import InputError, VaultError
+from ..errors import InputError
 from ..models.hosts import parse_hosts
 from ..models.names import check_name
-from . import highwater, trust
-from .content import Entry
+from .content import Entry, utc_now
 from .keys import MasterKey, parse_key
-from .store import Store, entry_of
+from .maintenance import Maintained
+from .store import Store, entry_of, new_entry
 
 if TYPE_CHECKING:
     from ..models.credential import Credential
@@ -49,7 +48,7 @@ class CredentialInfo:
     updated_at: str
 
 
-class Vault(Configurable):
+class Vault(Maintained, Configurable):
     """Credentials, encrypted with AES-256-GCM in a file.
 
     Every call reads the file anew, so that what another kernel, the server or the command line
@@ -263,25 +262,15 @@ class Vault(Configurable):
         VaultLockedError, VaultError
             The file cannot be written, or was changed by something else; nothing was stored.
         """
-        from ..models.credential import parse_credential
+        from ..models.credential import parse_credential, to_plain
 
         check_name(name)
         parsed = parse_credential(credential)
         del credential  # verbose tracebacks show the arguments of the frames they pass
         allowed = tuple(str(pattern) for pattern in parse_hosts(hosts))
         with self._store.writing() as opened:
-            old = opened.content.credentials.get(name)
-            now = _now()
-            entry = Entry(
-                id=old.id if old else str(uuid4()),
-                type=parsed.type,
-                key=opened.found.key.id,
-                revision=old.revision + 1 if old else 1,
-                created_at=old.created_at if old else now,
-                updated_at=now,
-                hosts=allowed,
-            )
-            entry = opened.sealed(name, entry, parsed)
+            entry = new_entry(opened, name, parsed.type, allowed)
+            entry = opened.sealed(name, entry, to_plain(parsed))
             opened.write({**opened.content.credentials, name: entry})
         return _info(name, entry)
 
@@ -327,35 +316,12 @@ class Vault(Configurable):
             entry = entry_of(opened.content, name)
             if new_name in credentials:
                 raise InputError(f"There is a credential {new_name!r} already.")
-            moved = replace(
-                entry, key=opened.found.key.id, revision=entry.revision + 1, updated_at=_now()
-            )
             # The name is part of the seal, so the credential is sealed anew.
-            moved = opened.sealed(new_name, moved, opened.credential(name))
+            moved = msgspec.structs.replace(
+                entry, revision=entry.revision + 1, updated_at=utc_now()
+            )
+            moved = opened.sealed(new_name, moved, opened.unsealed(name, entry))
             opened.write({**_without(credentials, name), new_name: moved})
-
-    def accept(self) -> int:
-        """Accept the file although a later revision was seen: it was restored on purpose.
-
-        Returns
-        -------
-        int
-            Its revision.
-
-        Raises
-        ------
-        VaultError
-            There is no file, or it is not authentic.
-        KeyMissingError, KeyInvalidError
-            There is no key to tell.
-        """
-        store = self._store
-        content = store.read()
-        if content.is_new:
-            raise VaultError(f"There is no vault {self.path} to accept.")
-        trust.usable_keys(store.path, content, store.key())
-        highwater.remember(content.vault_id, content.revision, lower=True)
-        return content.revision
 
     def require_key(self) -> None:
         """Make sure that credentials can be stored, before anyone is asked for their values.
@@ -384,10 +350,6 @@ def _info(name: str, entry: Entry) -> CredentialInfo:
     return CredentialInfo(
         name, entry.type, entry.hosts, entry.revision, entry.created_at, entry.updated_at
     )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _application_config() -> Any:

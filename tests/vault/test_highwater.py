@@ -10,6 +10,7 @@ from platformdirs import user_state_path
 
 from flowlib_nb.errors import VaultTamperedError
 from flowlib_nb.vault import Vault, highwater
+from flowlib_nb.vault.content import Content, Entry
 
 TOKEN = {"type": "bearer", "token": "t"}
 ID = "6f1c2f9e-5a0b-4a58-9a53-0d2f3f5a7c11"
@@ -20,30 +21,39 @@ def only_file() -> Path:
     return path
 
 
-def test_rises_and_falls_only_when_told() -> None:
+def content(revision: int, **entries: int) -> Content:
+    made = {
+        name: Entry(f"id of {name}", "bearer", "", number, "", "", ())
+        for name, number in entries.items()
+    }
+    return Content("flowlib-vault", 1, ID, revision, {}, made, "x")
+
+
+def test_what_is_noted_comes_back() -> None:
     assert highwater.seen(ID) == 0
-    highwater.remember(ID, 5)
-    highwater.remember(ID, 3)
+    assert highwater.seen_credentials(ID) == {}
+    highwater.remember(content(5, a=2, b=7))
     assert highwater.seen(ID) == 5
-    highwater.remember(ID, 3, lower=True)
+    assert highwater.seen_credentials(ID) == {"a": ("id of a", 2), "b": ("id of b", 7)}
+    highwater.remember(content(3))
     assert highwater.seen(ID) == 3
-    highwater.remember(ID, 4)
-    assert highwater.seen(ID) == 4
+    assert highwater.seen_credentials(ID) == {}
     assert highwater.seen("another") == 0
 
 
 def test_modes() -> None:
-    highwater.remember(ID, 1)
+    highwater.remember(content(1))
     assert stat.S_IMODE(only_file().stat().st_mode) == 0o600
     assert stat.S_IMODE(only_file().parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "5", '{"revision": "9"}', '{"revision": true}'])
 def test_unreadable_note_counts_as_none(text: str) -> None:
-    highwater.remember(ID, 5)
+    highwater.remember(content(5))
     only_file().write_text(text)
     assert highwater.seen(ID) == 0
-    highwater.remember(ID, 2)
+    assert highwater.seen_credentials(ID) == {}
+    highwater.remember(content(2))
     assert highwater.seen(ID) == 2
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from flowlib_nb.errors import ConfigError, KeyInvalidError, KeyMissingError
 from flowlib_nb.models.secret import MASK
-from flowlib_nb.vault import find_key, generate_key, init_key, key_state, oskeyring
+from flowlib_nb.vault import find_key, generate_key, init_key, key_state
 from flowlib_nb.vault.keys import (
+    os_keyring,
     FILE_VARIABLE,
     KEY_VARIABLE,
     PREVIOUS_VARIABLE,
@@ -122,7 +123,7 @@ def test_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert key_state() == "missing"
     write_key(key_file_path(), texts[0])
     assert (find_key().kind, find_key().key) == ("file", parse_key(texts[0]))
-    monkeypatch.setattr(oskeyring, "load", lambda: texts[1])
+    monkeypatch.setattr(os_keyring, "load", lambda: texts[1])
     assert (find_key().kind, find_key().key) == ("keyring", parse_key(texts[1]))
     monkeypatch.setenv(FILE_VARIABLE, str(write_key(tmp_path / "k", texts[2])))
     assert (find_key().kind, find_key().key) == ("environment_file", parse_key(texts[2]))
@@ -138,7 +139,7 @@ def test_production_counts_only_the_first_two(
 ) -> None:
     monkeypatch.setenv("FLOWLIB_ENV", "production")
     write_key(key_file_path(), generate_key())
-    monkeypatch.setattr(oskeyring, "load", generate_key)
+    monkeypatch.setattr(os_keyring, "load", generate_key)
     assert key_state() == "missing"
     with pytest.raises(KeyMissingError, match="production"):
         find_key()

@@ -1,0 +1,67 @@
+"""Replaces files so that a crash leaves the old one or the new one, whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
+@contextlib.contextmanager
+def draft_of(path: Path, raw: bytes, *, synced: bool = True) -> Iterator[Path]:
+    """Write bytes beside a file, for whoever then puts them in its place.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    raw : bytes
+        What it shall hold.
+    synced : bool, optional
+        Whether they must be on the disk before they are put there.
+
+    Returns
+    -------
+    context manager of Path
+        A new file of mode 0600 in the same folder; gone at the end unless it was moved.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(os.open(draft, _NEW, 0o600), "wb") as file:
+            file.write(raw)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+        yield draft
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was moved into a folder survive a power cut.
+
+    The move itself is done by then: a folder that cannot be synced costs durability, not the write.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    """
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
