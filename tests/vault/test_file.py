@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import stat
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -181,13 +183,74 @@ def test_failed_write_leaves_the_old_file(
     def full(*args: object) -> NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(file.os, step, full)
-    with pytest.raises(VaultError, match="cannot be written: No space left"):
-        vault.set("b", TOKEN)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(file.os, step, full)
+        with pytest.raises(VaultError, match="cannot be written: No space left"):
+            vault.set("b", TOKEN)
     folder = Path(vault.path).parent
     assert Path(vault.path).read_bytes() == before
     assert {path.name for path in folder.iterdir()} == {".gitignore", "vault.json"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KB, which only root can make."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", str(folder)],
+        capture_output=True,
+    )
+    if done.returncode:
+        pytest.skip("needs the right to mount a file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_full_disk(small_disk: Path, key: str) -> None:
+    vault = Vault.open(small_disk / "vault.json")
+    vault.set("a", TOKEN)
+    before = Path(vault.path).read_bytes()
+    with pytest.raises(VaultError, match="No space left"):
+        vault.set("b", {"type": "bearer", "token": "x" * 60_000})
+    assert Path(vault.path).read_bytes() == before
+    assert {path.name for path in small_disk.iterdir()} == {"vault.json"}
+    vault.set("b", TOKEN)
+    (small_disk / "rest").write_bytes(b"x" * (40 << 10))
+
+    def fill() -> None:
+        for number in range(1000):
+            vault.set(f"n{number}", {"type": "bearer", "token": "x" * 1000})
+
+    with pytest.raises(VaultError):
+        fill()
+    assert vault.get("a").token.reveal() == "s3cr3t-t0k3n"
+    (small_disk / "rest").unlink()
+    vault.set("c", TOKEN)
+    assert {"a", "b", "c"} <= set(vault.names())
+
+
+def test_read_only_disk(small_disk: Path, key: str) -> None:
+    vault = Vault.open(small_disk / "vault.json")
+    vault.set("a", TOKEN)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(VaultError, match="Read-only file system"):
+        vault.set("b", TOKEN)
+    assert vault.names() == ["a"]
+    assert vault.get("a").token.reveal() == "s3cr3t-t0k3n"
+
+
+def test_read_only_folder(vault: Vault) -> None:
+    folder = Path(vault.path).parent
+    folder.chmod(0o500)
+    try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("root may write everywhere")
+        with pytest.raises(VaultError, match="Permission denied"):
+            vault.set("b", TOKEN)
+        assert vault.names() == ["a"]
+    finally:
+        folder.chmod(0o700)
 
 
 def test_everything_is_on_disk_before_the_rename(

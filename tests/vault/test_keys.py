@@ -16,12 +16,12 @@ from flowlib_nb.errors import ConfigError, KeyInvalidError, KeyMissingError
 from flowlib_nb.models.secret import MASK
 from flowlib_nb.vault import find_key, generate_key, init_key, key_state
 from flowlib_nb.vault.keys import (
-    os_keyring,
     FILE_VARIABLE,
     KEY_VARIABLE,
     PREVIOUS_VARIABLE,
     MasterKey,
     key_file_path,
+    os_keyring,
     parse_key,
     previous_keys,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -281,6 +282,133 @@ def test_previous_key_reads_old_entries(
 def test_absent_credential_is_not_tampering(vault: Vault) -> None:
     with pytest.raises(CredentialNotFoundError):
         vault.get("c")
+
+
+MASKS = (0x01, 0x02, 0x20, 0x80, 0xFF)
+
+
+def plain_values(vault: Vault) -> dict[str, tuple[str, tuple[str, ...]]]:
+    return {
+        name: (credential.token.reveal(), hosts)
+        for name in ("a", "b")
+        for credential, hosts in [vault.get_with_hosts(name)]
+    }
+
+
+def outcome(vault: Vault) -> object:
+    try:
+        return plain_values(vault)
+    except VaultError as error:
+        return type(error)
+
+
+def test_every_byte_flipped(vault: Vault) -> None:
+    """Refused, or of no effect: white space is no part of what the file says."""
+    path = Path(vault.path)
+    raw, right = path.read_bytes(), plain_values(vault)
+    for position in range(len(raw)):
+        for mask in MASKS:
+            flipped = bytearray(raw)
+            flipped[position] ^= mask
+            path.write_bytes(flipped)
+            got = outcome(vault)
+            if isinstance(got, dict):
+                assert got == right
+                assert json.loads(flipped) == json.loads(raw), (position, mask)
+    path.write_bytes(raw)
+    assert outcome(vault) == right
+
+
+def test_truncated_at_every_length(vault: Vault) -> None:
+    path = Path(vault.path)
+    raw, right = path.read_bytes(), plain_values(vault)
+    for length in range(len(raw)):
+        path.write_bytes(raw[:length])
+        if length == len(raw) - 1:  # only the last line feed is gone
+            assert outcome(vault) == right
+        else:
+            with pytest.raises(VaultTamperedError):
+                vault.get("a")
+
+
+@pytest.mark.parametrize("line_end", ["\r\n", "\n"])
+@pytest.mark.parametrize("indent", [None, 1, 4])
+def test_another_layout_is_the_same_file(vault: Vault, line_end: str, indent: int | None) -> None:
+    """As git's autocrlf or a formatter leaves it."""
+    right = plain_values(vault)
+    text = json.dumps(load(vault), indent=indent, sort_keys=indent is None)
+    Path(vault.path).write_bytes(text.replace("\n", line_end).encode())
+    assert outcome(vault) == right
+    vault.set("c", {"type": "bearer", "token": "t"})
+    assert b"\r" not in Path(vault.path).read_bytes()
+    assert outcome(vault) == right
+
+
+@pytest.mark.parametrize(
+    ("before", "doubled"),
+    [
+        ('"credentials": {', '"credentials": {}, "credentials": {'),
+        ('"a": {', '"a": {}, "a": {'),
+        ('"a": {', '"b": {}, "a": {'),
+        ('"hosts": [', '"hosts": ["evil.example"], "hosts": ['),
+        ('"revision": ', '"revision": 1, "revision": '),
+        ('"mac": "', '"mac": "x", "mac": "'),
+    ],
+)
+def test_names_that_stand_twice(vault: Vault, before: str, doubled: str) -> None:
+    """One reader would take the first, another one the last."""
+    path = Path(vault.path)
+    text = path.read_text("utf-8")
+    assert before in text
+    path.write_text(text.replace(before, doubled, 1), "utf-8")
+    for read in (lambda: vault.get("a"), vault.names):
+        with pytest.raises(VaultTamperedError):
+            read()
+
+
+def test_file_of_100_megabytes(vault: Vault) -> None:
+    os.truncate(vault.path, 100 << 20)
+    for use in (vault.names, lambda: vault.get("a"), lambda: vault.set("c", TOKEN)):
+        with pytest.raises(VaultTamperedError, match="larger than 64 MB"):
+            use()
+    assert Path(vault.path).stat().st_size == 100 << 20
+
+
+def test_folder_fifo_or_device_in_place_of_the_file(vault: Vault) -> None:
+    path = Path(vault.path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(VaultError, match="ordinary file"):
+        vault.get("a")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(VaultError, match="ordinary file"):
+        Vault.open(path).get("a")
+
+
+def test_swapped_for_the_file_of_another_vault(vault: Vault, workspace: Path) -> None:
+    """Made with the same key, so that only the vault's own id tells them apart."""
+    other = Vault.open(workspace / "other.json")
+    other.set("a", {"type": "bearer", "token": "of another vault"})
+    mine, theirs = load(vault), load(other)
+    mine["credentials"]["a"] = theirs["credentials"]["a"]
+    store(vault, mine)
+    assert outcome(vault) is VaultTamperedError
+    mine["vault_id"] = theirs["vault_id"]
+    mine["mac"] = theirs["mac"]
+    store(vault, mine)
+    assert outcome(vault) is VaultTamperedError
+
+
+def test_readable_by_others_is_no_danger_and_mended(vault: Vault) -> None:
+    """Git checks it out so; whoever reads it learns names and hosts."""
+    Path(vault.path).chmod(0o644)
+    assert vault.get("a").token.reveal() == "token of a"
+    vault.set("c", TOKEN)
+    assert Path(vault.path).stat().st_mode & 0o777 == 0o600
+
+
+TOKEN = {"type": "bearer", "token": "t"}
 
 
 @given(position=st.integers(min_value=0), bit=st.integers(0, 7))
