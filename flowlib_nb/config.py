@@ -10,6 +10,8 @@ from .errors import ConfigError
 
 FOLDER = ".flowlib"
 WORKSPACE_VARIABLE = "FLOWLIB_WORKSPACE"
+# Set by the server extension for the kernels that the server starts.
+SERVER_ROOT_VARIABLE = "FLOWLIB_SERVER_ROOT"
 ENVIRONMENT_VARIABLE = "FLOWLIB_ENV"
 _GITIGNORE = """\
 # The vault (vault.json) is encrypted and safe to commit; these are not.
@@ -63,7 +65,9 @@ class Workspace:
         Returns
         -------
         Workspace
-            The nearest folder at or above ``start`` that holds ``.flowlib/``, else ``start``.
+            The nearest folder at or above ``start`` that holds ``.flowlib/``. Where there is none
+            yet: the root of the Jupyter server that started this kernel, if ``start`` lies under
+            it, so that kernel and server agree; else ``start``.
 
         Raises
         ------
@@ -83,6 +87,9 @@ class Workspace:
         for folder in (here, *here.parents):
             if (folder / FOLDER).is_dir():
                 return cls(folder)
+        server_root = os.environ.get(SERVER_ROOT_VARIABLE)
+        if server_root and here.is_relative_to(server_root):
+            return cls(Path(server_root))
         return cls(here)
 
     def ensure(self) -> Path:

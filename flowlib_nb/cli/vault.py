@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import InputError
+from . import vault_care
 
 
 def add_to(commands: Any) -> None:
@@ -30,8 +31,11 @@ def add_to(commands: Any) -> None:
     remove = parts.add_parser("rm", help="remove a credential")
     remove.add_argument("name", metavar="NAME")
     remove.set_defaults(command=_remove)
-    accept = parts.add_parser("accept", help="accept a vault file that was restored on purpose")
-    accept.set_defaults(command=_accept)
+    rename = parts.add_parser("rename", help="give a credential another name")
+    rename.add_argument("name", metavar="NAME")
+    rename.add_argument("new_name", metavar="NEW_NAME")
+    rename.set_defaults(command=_rename)
+    vault_care.add_to(parts)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -86,9 +90,9 @@ def _remove(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _accept(arguments: argparse.Namespace) -> int:
+def _rename(arguments: argparse.Namespace) -> int:
     from ..vault import Vault
 
-    revision = Vault.open().accept()
-    print(f"Accepted the vault at revision {revision}.", file=sys.stderr)
+    Vault.open().rename(arguments.name, arguments.new_name)
+    print(f"Renamed {arguments.name!r} to {arguments.new_name!r}.", file=sys.stderr)
     return 0

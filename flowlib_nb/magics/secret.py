@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import StdinNotImplementedError, UsageError
@@ -11,8 +13,9 @@ from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 
 from ..errors import InputError
 from ..vault import Vault, init_key
-from ..vault.forms import ask_fields
-from ..vault.report import credential_table, credential_text, status_text
+from ..vault.bundle_file import new_file, read_file
+from ..vault.forms import ask_fields, ask_passphrase
+from ..vault.report import credential_table, credential_text, rotation_text, status_text
 from .arguments import LineParser
 
 if TYPE_CHECKING:
@@ -57,15 +60,10 @@ class SecretMagics(Magics):
         vault = Vault.open()
         vault.require_key()
         hosts = arguments.hosts
-        try:
+        with _asking(f"flowlib vault set {arguments.name}"):
             fields = ask_fields(arguments.type, arguments.name, _ask_secret, input)
             if hosts is None:
                 hosts = input("Hosts that it may be sent to, with commas (none: nowhere): ")
-        except StdinNotImplementedError:
-            raise InputError(
-                "This front end cannot ask for a password, so nothing was stored.",
-                hint=f"Run `flowlib vault set {arguments.name}` in a terminal instead.",
-            ) from None
         listed = [host.strip() for host in hosts.split(",") if host.strip()]
         try:
             vault.set(arguments.name, {"type": arguments.type, **fields}, hosts=listed)
@@ -86,6 +84,34 @@ class SecretMagics(Magics):
     def _rm(self, arguments: argparse.Namespace) -> None:
         Vault.open().delete(arguments.name)
         print(f"Removed {arguments.name!r}.")
+
+    def _test(self, arguments: argparse.Namespace) -> None:
+        from ..engine.actions.base import BoundCredential
+        from ..engine.credential_test import try_credential
+
+        credential, hosts = Vault.open().get_with_hosts(arguments.name)
+        bound = BoundCredential(arguments.name, credential, hosts)
+        print(try_credential(bound, arguments.url))
+
+    def _rotate(self, arguments: argparse.Namespace) -> None:
+        print(rotation_text(Vault.open().rotate()))
+
+    def _export(self, arguments: argparse.Namespace) -> None:
+        vault = Vault.open()
+        vault.require_key()
+        with new_file(Path(arguments.file)) as write, _asking("flowlib vault export"):
+            passphrase = ask_passphrase(_ask_secret, twice=True)
+            write(vault.export_bundle(passphrase, arguments.names or None))
+        print(f"Wrote {arguments.file}.")
+
+    def _import(self, arguments: argparse.Namespace) -> None:
+        raw = read_file(Path(arguments.file))
+        vault = Vault.open()
+        vault.require_key()
+        with _asking("flowlib vault import"):
+            passphrase = ask_passphrase(_ask_secret, twice=False)
+        names = vault.import_bundle(raw, passphrase, on_conflict=arguments.on_conflict)
+        print(f"Stored {', '.join(names) or 'nothing'}.")
 
 
 def _refuse_value(line: str) -> None:
@@ -111,6 +137,18 @@ def _ask_secret(prompt: str) -> str:
     return getpass.getpass(prompt)
 
 
+@contextlib.contextmanager
+def _asking(command: str) -> Iterator[None]:
+    """Where there is no way to ask (nbclient, papermill), say what to run in a terminal."""
+    try:
+        yield
+    except StdinNotImplementedError:
+        raise InputError(
+            "This front end cannot ask for a password, so nothing was done.",
+            hint=f"Run `{command}` in a terminal instead.",
+        ) from None
+
+
 def _parser() -> LineParser:
     parser = LineParser(
         prog="%flowlib_secret",
@@ -128,6 +166,21 @@ def _parser() -> LineParser:
     commands.add_parser("list", help="names, types and hosts")
     for name, text in (("show", "one credential, masked"), ("rm", "remove a credential")):
         commands.add_parser(name, help=text).add_argument("name", metavar="NAME")
+    tried = commands.add_parser("test", help="send it to its server and see whether it is taken")
+    tried.add_argument("name", metavar="NAME")
+    tried.add_argument("url", nargs="?", metavar="URL", help="an address of the API")
+    commands.add_parser("rotate", help="encrypt all credentials with a new master key")
+    export = commands.add_parser("export", help="write credentials to a file, under a passphrase")
+    export.add_argument("file", metavar="FILE", help="must not exist yet")
+    export.add_argument("names", nargs="*", metavar="NAME", help="which; all if none is named")
+    take = commands.add_parser("import", help="store the credentials of such a file")
+    take.add_argument("file", metavar="FILE")
+    take.add_argument(
+        "--on-conflict",
+        choices=("fail", "skip", "replace"),
+        default="fail",
+        help="what to do with names that the vault has already (default: fail)",
+    )
     rename = commands.add_parser("rename", help="give a credential another name")
     rename.add_argument("name", metavar="NAME")
     rename.add_argument("new_name", metavar="NEW_NAME")

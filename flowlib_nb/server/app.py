@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from jupyter_server.extension.application import ExtensionApp
 
+from ..config import SERVER_ROOT_VARIABLE
 from .handlers import HealthHandler, NotFoundHandler
 
 
@@ -13,6 +17,11 @@ class FlowlibServerApp(ExtensionApp):
     name = "flowlib_nb"
     extension_url = "/lab"
     load_other_extensions = True
+
+    def initialize_settings(self) -> None:
+        """Tell the kernels, which inherit this environment, where the server's root is."""
+        if root := self.settings.get("server_root_dir"):
+            os.environ[SERVER_ROOT_VARIABLE] = str(Path(root).expanduser().resolve())
 
     def initialize_handlers(self) -> None:
         """Add the routes; the server puts its base URL before them."""

@@ -24,7 +24,6 @@ SHORTEST_PASSPHRASE = 12
 _N, _R, _P = 2**17, 8, 1
 _SALT_BYTES = 16
 _KEY_BYTES = 32
-_MAX_BYTES = 64 << 20
 # Of a bundle from elsewhere: 1 GB of memory at the most.
 _MAX_MEMORY, _MAX_P = 1 << 30, 16
 
@@ -190,7 +189,7 @@ def open_bundle(raw: bytes, passphrase: Secret) -> dict[str, Carried]:
 
 def _parse(raw: bytes) -> Bundle:
     try:
-        bundle = msgspec.json.decode(raw[: _MAX_BYTES + 1], type=Bundle)
+        bundle = msgspec.json.decode(raw, type=Bundle)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise BundleError("This file is not a bundle of credentials.") from None
     if bundle.format != FORMAT or bundle.version != VERSION:

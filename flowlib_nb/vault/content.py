@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -10,8 +11,9 @@ import msgspec
 
 from .envelope import FORMAT, VERSION, Binding, Sealed
 
-_MAC_LINE = b'\n  "mac": "'
-_LINE_END = b'",\n'
+_MAC_NAME = b'\n  "mac": '
+# Exactly one mac, or none yet: nothing may hide in the line that is not signed.
+_MAC_LINE = re.compile(rb' {2}"mac": "(?:[A-Za-z0-9+/]{43}=)?",\n')
 
 
 class KeyCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,11 +132,10 @@ def signed_parts(text: bytes) -> tuple[memoryview, memoryview]:
         What stands before that line, and behind it; all, and nothing, where there is none.
     """
     view = memoryview(text)
-    start = text.rfind(_MAC_LINE) + 1
-    end = text.find(_LINE_END, start) + len(_LINE_END)
-    if start == 0 or end < start:
+    line = _MAC_LINE.match(text, text.rfind(_MAC_NAME) + 1)
+    if line is None:
         return view, view[:0]
-    return view[:start], view[end:]
+    return view[: line.start()], view[line.end() :]
 
 
 def with_mac(parts: tuple[memoryview, memoryview], mac: bytes) -> bytes:

@@ -1,8 +1,9 @@
-"""Asks a person for a credential's fields."""
+"""Asks a person for a credential's fields, and for passphrases."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from hmac import compare_digest
 from typing import Any
 
 from ..errors import InputError
@@ -48,3 +49,30 @@ def ask_fields(
         elif field.is_required:
             raise InputError(f"No {field.name} was given; nothing was stored.")
     return fields
+
+
+def ask_passphrase(ask_secret: Callable[[str], str], *, twice: bool) -> str:
+    """Ask for a bundle's passphrase.
+
+    Parameters
+    ----------
+    ask_secret : callable
+        Shows a prompt and returns what was typed, without showing it.
+    twice : bool
+        Whether to ask again, so that a slip of the finger does not lock the bundle for good.
+
+    Returns
+    -------
+    str
+        What was typed.
+
+    Raises
+    ------
+    InputError
+        The second answer differs.
+    """
+    passphrase = ask_secret("Passphrase: ")
+    if twice and not compare_digest(passphrase.encode(), ask_secret("Once more: ").encode()):
+        del passphrase
+        raise InputError("The two passphrases differ; nothing was done.")
+    return passphrase

@@ -8,6 +8,8 @@ from ..config import Workspace
 from ..errors import FlowlibError
 from ..models.secret import MASK
 from .keys import find_key
+from .repair import Examination, Finding
+from .rotation import Rotation
 from .vault import CredentialInfo, Vault
 
 
@@ -33,6 +35,52 @@ def credential_text(info: CredentialInfo) -> str:
             f"  revision {info.revision}, created {info.created_at}, changed {info.updated_at}",
         ]
     )
+
+
+def rotation_text(rotation: Rotation) -> str:
+    """What a rotation did, and what is left to do."""
+    count = f"{rotation.credentials} credential{'' if rotation.credentials == 1 else 's'}"
+    made = f"Made a new key in {rotation.source}, and e" if rotation.made_key else "E"
+    if rotation.made_key:
+        advice = (
+            "The old key stays behind it for your other vaults: rotate those as well, then forget "
+            "it with `flowlib vault rotate --forget-old`."
+        )
+    else:
+        advice = f"The key is {rotation.source}. This vault needs no older one any more."
+    return (
+        f"{made}ncrypted {count} anew.\n{advice}\n"
+        "Older copies of the file (in git, say) still open with the old key: if that one leaked, "
+        "change the credentials too."
+    )
+
+
+def examination_text(examined: Examination) -> str:
+    """What repairing a vault would accept."""
+    width = max((len(finding.name) for finding in examined.findings), default=0)
+    lines = [
+        f"The vault {examined.path} was changed by something else: its authentication code does "
+        "not match.",
+        "These credentials match their own seals, if nothing else is said. Compared with what you "
+        "last saw:",
+        *(_finding(finding, width) for finding in examined.findings),
+    ]
+    return "\n".join(lines)
+
+
+def _finding(finding: Finding, width: int) -> str:
+    words = {
+        "older": "OLDER than last seen",
+        "gone": "GONE",
+        "broken": "BROKEN: it does not match its seal, its value is lost",
+        "replaced": "REPLACED by another one of that name",
+    }
+    text = f"  {finding.name.ljust(width)}  {words.get(finding.state, finding.state)}"
+    if finding.entry is None:
+        return text
+    entry = finding.entry
+    hosts = ", ".join(entry.hosts) or "no host"
+    return f"{text}  ({entry.type} for {hosts}, revision {entry.revision})"
 
 
 def status_text() -> str:
