@@ -202,6 +202,44 @@ def test_a_key_can_be_made(kernel: Kernel, token: str) -> None:
     assert "a.example.com" in outcome.stdout
 
 
+def test_a_credential_is_tried_at_its_server(shop: Vault, api: OrdersApi, kernel: Kernel) -> None:
+    assert (
+        "nothing speaks against" in kernel.run(f"%flowlib_secret test shop {api.url}/orders").stdout
+    )
+    shop.set("wrong", {"type": "bearer", "token": "not-the-token"}, hosts=["127.0.0.1"])
+    assert "does not take" in kernel.run(f"%flowlib_secret test wrong {api.url}/orders").stdout
+    outcome = kernel.run("%flowlib_secret test shop https://other.example/")
+    assert outcome.ename == "HostNotAllowedError"
+    shop.set("nowhere", {"type": "bearer", "token": "t"})
+    assert "no single host" in kernel.run("%flowlib_secret test nowhere").error
+    shop.set("fields", {"type": "custom", "fields": {"x": "t"}}, hosts=["127.0.0.1"])
+    assert "cannot be tried" in kernel.run(f"%flowlib_secret test fields {api.url}").error
+
+
+def test_credentials_are_carried_over_and_rotated(
+    kernel: Kernel, token: str, workspace: Path
+) -> None:
+    phrase = "correct horse battery"
+    kernel.run("%flowlib_secret init")
+    kernel.run("%flowlib_secret set c --type bearer --hosts a.b", (token,))
+    assert "Made a new key" in kernel.run("%flowlib_secret rotate").stdout
+    outcome = kernel.run("%flowlib_secret export out.json", (phrase, phrase))
+    assert outcome.stdout == "Wrote out.json.\n", outcome.error
+    assert all(password for _, password in outcome.prompts)
+    assert "differ" in kernel.run("%flowlib_secret export b.json", (phrase, "other")).error
+    assert not (workspace / "b.json").exists()
+    kernel.run("%flowlib_secret rm c")
+    outcome = kernel.run("%flowlib_secret import out.json", (phrase,))
+    assert outcome.stdout == "Stored c.\n", outcome.error
+    assert "'c' already" in kernel.run("%flowlib_secret import out.json", (phrase,)).error
+    outcome = kernel.run("%flowlib_secret import out.json", stdin=False)
+    assert "flowlib vault import" in outcome.error
+    assert Vault.open().get("c").token.reveal() == token
+    sent = repr(kernel.messages)
+    assert token not in sent
+    assert phrase not in sent
+
+
 def test_without_a_way_to_ask_nothing_is_stored(key: str, kernel: Kernel) -> None:
     outcome = kernel.run("%flowlib_secret set c", stdin=False)
     assert outcome.ename == "InputError"
