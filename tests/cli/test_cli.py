@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -18,14 +16,9 @@ from flowlib_nb.demo.orders_api import OrdersApi
 from flowlib_nb.vault import Vault
 from flowlib_nb.vault.keys import parse_key
 
+from .command import flowlib, in_a_terminal
+
 FLOW = "nodes: {a: {uses: js, with: {code: '[{x: inputs.n}, {x: 2}]'}}}\ninputs: {n: 1}"
-
-
-def flowlib(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "flowlib_nb", *arguments],
-        input=stdin, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
 
 
 def test_the_demo_prints_its_frame_and_its_trace(workspace: Path) -> None:
@@ -119,24 +112,11 @@ def test_what_is_wrong_with_the_fields_is_said_without_them(
 
 
 def test_a_terminal_is_asked_without_echo(workspace: Path, key: str, token: str) -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(sys.executable, [
-            sys.executable, "-m", "flowlib_nb", "vault", "set", "c", "--type", "bearer",
-        ])  # fmt: skip
-    shown = b""
-    sent = False
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            shown += os.read(terminal, 1024)
-        except OSError:
-            break
-        if not sent and b"token of" in shown:
-            os.write(terminal, token.encode() + b"\n")
-            sent = True
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert token.encode() not in shown
+    code, shown = in_a_terminal(
+        "vault", "set", "c", "--type", "bearer", answers=(("token of", token),)
+    )
+    assert code == 0, shown
+    assert token not in shown
     assert Vault.open().get("c").token.reveal() == token
 
 

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,32 +10,9 @@ import pytest
 from flowlib_nb.vault import Vault, generate_key, init_key
 from flowlib_nb.vault.keys import KEY_VARIABLE, find_key, key_file_path
 
+from .command import flowlib, in_a_terminal
+
 PASSPHRASE = "correct horse battery"
-
-
-def flowlib(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "flowlib_nb", "vault", *arguments],
-        input=stdin, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-
-
-def in_a_terminal(*arguments: str, answers: tuple[tuple[str, str], ...]) -> tuple[int, str]:
-    """The exit code and all that the terminal showed; each prompt is given its answer."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(sys.executable, [sys.executable, "-m", "flowlib_nb", "vault", *arguments])
-    shown, waiting = b"", list(answers)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            shown += os.read(terminal, 1024)
-        except OSError:
-            break
-        if waiting and waiting[0][0].encode() in shown:
-            os.write(terminal, waiting.pop(0)[1].encode() + b"\n")
-    assert not waiting
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
 
 
 @pytest.fixture
@@ -54,14 +26,14 @@ def vault(workspace: Path, token: str) -> Vault:
 
 def test_rotate(vault: Vault, token: str) -> None:
     old = find_key().key
-    done = flowlib("rotate")
+    done = flowlib("vault", "rotate")
     assert done.returncode == 0, done.stderr
     assert "2 credentials anew" in done.stderr
     assert str(key_file_path()) in done.stderr
     assert done.stdout == ""
     assert find_key().previous == (old,)
     assert vault.get("shop").token.reveal() == token
-    assert flowlib("rotate", "--forget-old").returncode == 0
+    assert flowlib("vault", "rotate", "--forget-old").returncode == 0
     assert find_key().previous == ()
     assert vault.get("shop").token.reveal() == token
 
@@ -71,19 +43,19 @@ def test_rotating_a_key_of_the_environment_says_how(
 ) -> None:
     key = key_file_path().read_text().strip()
     monkeypatch.setenv(KEY_VARIABLE, key)
-    done = flowlib("rotate")
+    done = flowlib("vault", "rotate")
     assert done.returncode == 2
     assert "FLOWLIB_ENCRYPTION_KEY_PREVIOUS" in done.stderr
     assert key not in done.stderr
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     monkeypatch.setenv("FLOWLIB_ENCRYPTION_KEY_PREVIOUS", key)
-    assert flowlib("rotate").returncode == 0
+    assert flowlib("vault", "rotate").returncode == 0
     monkeypatch.delenv("FLOWLIB_ENCRYPTION_KEY_PREVIOUS")
     assert Vault.open().names() == ["other", "shop"]
 
 
 def test_rename(vault: Vault) -> None:
-    assert flowlib("rename", "shop", "store").returncode == 0
+    assert flowlib("vault", "rename", "shop", "store").returncode == 0
     assert vault.names() == ["other", "store"]
 
 
@@ -95,21 +67,21 @@ def break_mac(vault: Vault) -> None:
 
 def test_repair_shows_and_asks(vault: Vault, token: str) -> None:
     break_mac(vault)
-    refused = flowlib("list")
+    refused = flowlib("vault", "list")
     assert refused.returncode == 2
     assert "changed by something else" in refused.stderr
-    done = flowlib("repair")
+    done = flowlib("vault", "repair")
     assert done.returncode == 2
     assert "--yes" in done.stderr
-    code, shown = in_a_terminal("repair", answers=(("[y/N]", "n"),))
+    code, shown = in_a_terminal("vault", "repair", answers=(("[y/N]", "n"),))
     assert code == 2
     assert "GONE" in shown
-    assert flowlib("list").returncode == 2
-    code, shown = in_a_terminal("repair", answers=(("[y/N]", "y"),))
+    assert flowlib("vault", "list").returncode == 2
+    code, shown = in_a_terminal("vault", "repair", answers=(("[y/N]", "y"),))
     assert code == 0, shown
     assert vault.names() == ["shop"]
     assert vault.get("shop").token.reveal() == token
-    break_again = flowlib("repair", "--yes")
+    break_again = flowlib("vault", "repair", "--yes")
     assert break_again.returncode == 2
     assert "nothing to repair" in break_again.stderr
 
@@ -118,51 +90,56 @@ def test_accept(vault: Vault) -> None:
     old = Path(vault.path).read_bytes()
     vault.delete("other")
     Path(vault.path).write_bytes(old)
-    assert "flowlib vault accept" in flowlib("list").stderr
-    assert flowlib("accept").returncode == 0
-    assert flowlib("list").returncode == 0
+    assert "flowlib vault accept" in flowlib("vault", "list").stderr
+    assert flowlib("vault", "accept").returncode == 0
+    assert flowlib("vault", "list").returncode == 0
 
 
 def test_export_and_import(vault: Vault, token: str, workspace: Path) -> None:
-    done = flowlib("export", "out.json", "shop", "--stdin", stdin=PASSPHRASE + "\n")
+    done = flowlib("vault", "export", "out.json", "shop", "--stdin", stdin=PASSPHRASE + "\n")
     assert done.returncode == 0, done.stderr
     assert token not in (workspace / "out.json").read_text()
-    again = flowlib("export", "out.json", "--stdin", stdin=PASSPHRASE)
+    again = flowlib("vault", "export", "out.json", "--stdin", stdin=PASSPHRASE)
     assert again.returncode == 2
     assert "File exists" in again.stderr
-    taken = flowlib("import", "out.json", "--stdin", stdin=PASSPHRASE)
+    taken = flowlib("vault", "import", "out.json", "--stdin", stdin=PASSPHRASE)
     assert taken.returncode == 2
     assert "--on-conflict" in taken.stderr
     vault.delete("shop")
-    wrong = flowlib("import", "out.json", "--stdin", stdin="wrong passphrase")
+    wrong = flowlib("vault", "import", "out.json", "--stdin", stdin="wrong passphrase")
     assert (wrong.returncode, vault.names()) == (2, ["other"])
-    assert flowlib("import", "out.json", "--stdin", stdin=PASSPHRASE).returncode == 0
+    assert flowlib("vault", "import", "out.json", "--stdin", stdin=PASSPHRASE).returncode == 0
     assert vault.get("shop").token.reveal() == token
 
 
 def test_a_short_passphrase_leaves_no_file(vault: Vault, workspace: Path) -> None:
-    done = flowlib("export", "out.json", "--stdin", stdin="short")
+    done = flowlib("vault", "export", "out.json", "--stdin", stdin="short")
     assert done.returncode == 2
     assert "12 characters" in done.stderr
     assert not (workspace / "out.json").exists()
-    assert flowlib("export", "out.json").returncode == 2  # no terminal to ask in
+    assert flowlib("vault", "export", "out.json").returncode == 2  # no terminal to ask in
     assert not (workspace / "out.json").exists()
 
 
 def test_the_passphrase_is_asked_for_without_echo(vault: Vault, workspace: Path) -> None:
     code, shown = in_a_terminal(
-        "export", "a.json", answers=(("Passphrase:", PASSPHRASE), ("Once more:", "different")),
+        "vault", "export", "a.json", answers=(("Passphrase:", PASSPHRASE), ("Once more:", "different")),
     )  # fmt: skip
     assert code == 2
     assert "differ" in shown
     assert not (workspace / "a.json").exists()
     code, shown = in_a_terminal(
-        "export", "a.json", answers=(("Passphrase:", PASSPHRASE), ("Once more:", PASSPHRASE)),
+        "vault", "export", "a.json", answers=(("Passphrase:", PASSPHRASE), ("Once more:", PASSPHRASE)),
     )  # fmt: skip
     assert code == 0, shown
     assert PASSPHRASE not in shown
     code, shown = in_a_terminal(
-        "import", "a.json", "--on-conflict", "replace", answers=(("Passphrase:", PASSPHRASE),)
+        "vault",
+        "import",
+        "a.json",
+        "--on-conflict",
+        "replace",
+        answers=(("Passphrase:", PASSPHRASE),),
     )
     assert code == 0, shown
     assert PASSPHRASE not in shown
