@@ -87,7 +87,7 @@ class SecretMagics(Magics):
 
     def _test(self, arguments: argparse.Namespace) -> None:
         from ..engine.actions.base import BoundCredential
-        from ..engine.credential_test import try_credential
+        from ..engine.credential_trial import try_credential
 
         credential, hosts = Vault.open().get_with_hosts(arguments.name)
         bound = BoundCredential(arguments.name, credential, hosts)

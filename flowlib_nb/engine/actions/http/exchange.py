@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from urllib.parse import urljoin
 
 import httpx2
@@ -20,6 +20,7 @@ from ....errors import InputError, NodeError
 from ....models.hosts import Origin, require_allowed
 from ....models.request import RequestParts
 from ..base import BoundCredential, RetryableError
+from .messages import Answer, Outgoing
 from .redaction import Redactor
 
 DEADLINE_SECONDS = 30.0
@@ -31,56 +32,6 @@ _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 # Headers that the flow's author wrote for one server, not for wherever that one points to.
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _SNIPPET = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A request as the flow describes it, without the credential.
-
-    Parameters
-    ----------
-    method : str
-        Upper case.
-    url : str
-        Absolute.
-    headers : tuple of (str, str)
-        In order.
-    content : bytes
-        The body.
-    """
-
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...] = ()
-    content: bytes = field(default=b"", repr=False)
-
-    @property
-    def shown(self) -> str:
-        """The request for messages; a query may hold anything, so it is left out."""
-        address, query, _ = self.url.partition("?")
-        return f"{self.method} {address}{'?…' if query else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back.
-
-    Parameters
-    ----------
-    status : int
-        The status code.
-    headers : dict
-        Lower-case names.
-    url : str
-        The address that answered, without what the credential put on it.
-    content : bytes
-        The body, decompressed, with the credential's plaintext masked.
-    """
-
-    status: int
-    headers: dict[str, str]
-    url: str
-    content: bytes = field(repr=False)
 
 
 async def exchange(

@@ -13,7 +13,7 @@ from ..base import BoundCredential
 
 if TYPE_CHECKING:
     from ....models.request import RequestParts
-    from .exchange import Outgoing
+    from .messages import Outgoing
 
 # Masking what is shorter would garble answers and protect nothing.
 _SHORTEST = 6

@@ -13,7 +13,8 @@ import msgspec
 from ....errors import NodeError
 from ....models.request import header_problem, is_header_name
 from ..base import Action, ActionContext
-from .exchange import Answer, Outgoing, exchange
+from .exchange import exchange
+from .messages import Answer, Outgoing
 from .parameters import HttpRequestParameters, Pagination
 
 _USER_AGENT = "flowlib-nb"

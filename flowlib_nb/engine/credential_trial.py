@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..errors import InputError
 from ..models.hosts import HostPattern
 from .actions.base import BoundCredential
-from .actions.http.exchange import Outgoing, exchange
+from .actions.http.exchange import exchange
+from .actions.http.messages import Outgoing
 from .background import background
 from .connections import pooled_transport
 
