@@ -1,25 +1,27 @@
 """A run as static HTML that a saved notebook shows without any extension.
 
-Colours come from the variables of JupyterLab's and VS Code's themes, and where neither is there
-from the page itself, so that it reads on light and on dark. Styles stand in the elements, because
-notebooks that are not trusted lose style sheets. A status is always a word, never a colour alone.
+Styles stand in the elements, because notebooks that are not trusted lose style sheets, and name
+plain colours, because JupyterLab drops styles with variables from such notebooks. No colour reads
+well as text on light and on dark, so that only symbols and lines have one (of a contrast of at
+least 3 to either, WCAG 1.4.11), and a status is always a word.
 """
 
 from __future__ import annotations
 
 from html import escape
 
-from ..frames import row_count, to_frame
 from ..models.run import NodeState, RunSnapshot, Status
-from .words import SYMBOLS, duration, headline, progress, short_error
+from .preview import Preview
+from .words import SYMBOLS, counted, duration, failed_items, headline, progress
 
-_BORDER = "1px solid var(--jp-border-color2, var(--vscode-widget-border, #8886))"
+_GREY = "#888"
+_BORDER = f"1px solid {_GREY}"
 _CELL = f"text-align: left; padding: 2px 12px 2px 0; border-bottom: {_BORDER}"
 _NUMBER = f"text-align: right; padding: 2px 12px 2px 0; border-bottom: {_BORDER}"
 _COLOURS = {
-    Status.SUCCESS: "var(--jp-success-color1, var(--vscode-testing-iconPassed, #2e7d32))",
-    Status.FAILED: "var(--jp-error-color1, var(--vscode-errorForeground, #c62828))",
-    Status.RUNNING: "var(--jp-info-color1, var(--vscode-charts-blue, #1565c0))",
+    Status.SUCCESS: "#44883c",
+    Status.FAILED: "#ea2828",
+    Status.RUNNING: "#3c74e6",
 }
 
 
@@ -40,10 +42,11 @@ def run_html(run: RunSnapshot, *, preview_rows: int) -> str:
     """
     result = _result(run.output, preview_rows) if run.output is not None else ""
     # The result is what people look for; the nodes fold away once all went well.
-    is_open = " open" if run.status is not Status.SUCCESS else ""
+    went_well = run.status is Status.SUCCESS and not any(node.failed_items for node in run.nodes)
+    is_open = "" if went_well else " open"
     return (
         '<div class="flowlib-run">'
-        f"<details{is_open}><summary>{_coloured(run.status, escape(headline(run)))}</summary>"
+        f"<details{is_open}><summary>{_symbol(run.status)} {escape(headline(run))}</summary>"
         f"{_nodes(run)}</details>{result}</div>"
     )
 
@@ -65,7 +68,7 @@ def _nodes(run: RunSnapshot) -> str:
 
 
 def _node(node: NodeState) -> str:
-    status = _coloured(node.status, f"{SYMBOLS[node.status]} {node.status.value}")
+    status = f"{_symbol(node.status)} {node.status.value}"
     row = (
         f'<tr><th scope="row" style="{_CELL}">{escape(node.name)}</th>'
         f'<td style="{_CELL}">{escape(node.action)}</td><td style="{_CELL}">{status}</td>'
@@ -73,31 +76,31 @@ def _node(node: NodeState) -> str:
         f'<td style="{_NUMBER}">{duration(node.seconds)}</td>'
         f'<td style="{_NUMBER}">{escape(progress(node))}</td></tr>'
     )
-    notes = []
     if node.error is not None:
-        notes.append(str(node.error))
+        row += _note(str(node.error), node.status)
     if node.failed_items:
-        first = short_error(node.failed_items[0].error)
-        notes.append(f"{len(node.failed_items)} items failed; the first: {first}")
-    for note in notes:
-        row += (
-            f'<tr><td colspan="6" style="{_CELL}; white-space: pre-wrap">'
-            f"{_coloured(node.status, escape(note))}</td></tr>"
-        )
+        row += _note(failed_items(node), Status.FAILED)
     return row
 
 
+def _note(text: str, status: Status) -> str:
+    colour = _COLOURS.get(status, _GREY)
+    return (
+        f'<tr><td colspan="6" style="{_CELL}; white-space: pre-wrap; max-width: 60em">'
+        f'<div style="border-left: 3px solid {colour}; padding-left: 8px">{escape(text)}</div>'
+        "</td></tr>"
+    )
+
+
 def _result(node: NodeState, preview_rows: int) -> str:
-    frame = to_frame(node.value)
-    if frame.empty:
+    preview = Preview.of(node.value, preview_rows)
+    if preview.frame.empty:
         return f"<p>{escape(node.name)}: no rows</p>"
-    total = len(frame) if hasattr(node.value, "columns") else row_count(node.value)
-    table = frame.head(preview_rows).to_html(border=0, index=False, max_cols=30)
-    shown = f"first {preview_rows:,} of " if total > preview_rows else ""
-    rows = "row" if total == 1 else "rows"
-    return f"<p>{escape(node.name)}: {shown}{total:,} {rows}</p>{table}"
+    table = preview.frame.to_html(border=0, index=False, max_cols=30)
+    shown = f"first {preview_rows:,} of " if preview.total > preview_rows else ""
+    return f"<p>{escape(node.name)}: {shown}{counted(preview.total, 'row')}</p>{table}"
 
 
-def _coloured(status: Status, html: str) -> str:
-    colour = _COLOURS.get(status)
-    return f'<span style="color: {colour}">{html}</span>' if colour else html
+def _symbol(status: Status) -> str:
+    colour = _COLOURS.get(status, _GREY)
+    return f'<span aria-hidden="true" style="color: {colour}">{SYMBOLS[status]}</span>'

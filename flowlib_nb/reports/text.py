@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..frames import row_count, to_frame
 from ..models.run import NodeState, RunSnapshot, Status
-from .words import SYMBOLS, duration, headline, progress, short_error
+from .preview import Preview
+from .words import SYMBOLS, counted, duration, failed_items, headline, progress
 
 
 def run_text(run: RunSnapshot, *, preview_rows: int) -> str:
@@ -24,7 +24,7 @@ def run_text(run: RunSnapshot, *, preview_rows: int) -> str:
     str
         Lines without a line break at the end.
     """
-    parts = [headline(run), nodes_text(run.nodes)]
+    parts = [f"{SYMBOLS[run.status]} {headline(run)}", nodes_text(run.nodes)]
     if run.output is not None:
         parts.append(value_text(run.output, preview_rows))
     return "\n\n".join(part for part in parts if part)
@@ -50,17 +50,16 @@ def nodes_text(nodes: Sequence[NodeState]) -> str:
         if node.error is not None and node.status is Status.FAILED:
             lines += [f"    {line}" for line in str(node.error).splitlines()]
         if node.failed_items:
-            lines.append(f"    {len(node.failed_items)} items failed; the first: "
-                         f"{short_error(node.failed_items[0].error)}")  # fmt: skip
+            lines.append(f"    {failed_items(node)}")
     return "\n".join(lines)
 
 
 def value_text(node: NodeState, preview_rows: int) -> str:
     """The first rows of a node's value as a table."""
-    frame = to_frame(node.value)
-    if frame.empty:
+    preview = Preview.of(node.value, preview_rows)
+    if preview.frame.empty:
         return f"{node.name}: no rows"
-    total = row_count(node.value) if not hasattr(node.value, "columns") else len(frame)
-    table = frame.head(preview_rows).to_string(max_colwidth=60, index=False)
-    more = f"\n… {total - preview_rows:,} more rows" if total > preview_rows else ""
-    return f"{node.name}: {total:,} {'row' if total == 1 else 'rows'}\n{table}{more}"
+    table = preview.frame.to_string(max_colwidth=60, index=False)
+    left = preview.total - preview_rows
+    more = f"\n… {left:,} more rows" if left > 0 else ""
+    return f"{node.name}: {counted(preview.total, 'row')}\n{table}{more}"

@@ -18,12 +18,25 @@ SYMBOLS = {
 
 
 def headline(run: RunSnapshot) -> str:
-    """Name, status, nodes done and time, in one line."""
+    """Name, status, nodes done, time and failed items, in one line without a symbol."""
     done = sum(node.status is Status.SUCCESS for node in run.nodes)
+    failed = sum(len(node.failed_items) for node in run.nodes)
     return (
-        f"{SYMBOLS[run.status]} {run.flow}: {run.status.value}, "
+        f"{run.flow}: {run.status.value}, "
         f"{done} of {len(run.nodes)} nodes in {duration(run.seconds)}"
+        + (f"; {counted(failed, 'item')} failed" if failed else "")
     )
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and what it counts: ``1 row``, ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def failed_items(node: NodeState) -> str:
+    """How many items of a node failed, and why the first did."""
+    first = short_error(node.failed_items[0].error)
+    return f"{counted(len(node.failed_items), 'item')} failed; the first: {first}"
 
 
 def duration(seconds: float | None) -> str:
@@ -40,8 +53,7 @@ def duration(seconds: float | None) -> str:
 def progress(node: NodeState) -> str:
     """How many rows a node gave, or how many items it has done so far."""
     if node.status is Status.SUCCESS:
-        rows = row_count(node.value)
-        return f"{rows:,} {'row' if rows == 1 else 'rows'}"
+        return counted(row_count(node.value), "row")
     if node.items_total is not None:
         return f"{node.items_done:,} of {node.items_total:,} items"
     return ""

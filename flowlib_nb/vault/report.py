@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from ..config import Workspace
@@ -89,15 +90,22 @@ def status_text() -> str:
     try:
         key = f"found: {find_key().source}"
     except FlowlibError as error:
-        key = str(error).replace("\n", " ")
+        key = _hanging(error)
     vault = Vault.open()
     try:
         names = vault.names()
         held = f"{len(names)} credential{'' if len(names) == 1 else 's'}"
         held += f": {', '.join(names)}" if names else ""
     except FlowlibError as error:
-        held = str(error).replace("\n", " ")
+        held = _hanging(error)
     return f"Workspace  {workspace.root}\nKey        {key}\nVault      {held}"
+
+
+def _hanging(error: FlowlibError) -> str:
+    return textwrap.fill(
+        str(error).replace("\n", " "), 100, initial_indent="", subsequent_indent=" " * 11,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _hosts(info: CredentialInfo) -> str:

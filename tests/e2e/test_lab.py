@@ -60,7 +60,7 @@ def test_the_command_palette_shows_the_status(lab: Lab) -> None:
     lab.start()
     rows = show_status(lab)
     assert rows["Version"] == flowlib_nb.__version__
-    assert rows["Workspace"] == "."
+    assert rows["Workspace"] == "the server's folder"
     assert rows["Encryption key"].startswith("missing: run %flowlib_secret init")
     init_key(where="file")
     assert show_status(lab) == {**rows, "Encryption key": "available"}

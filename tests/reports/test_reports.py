@@ -60,10 +60,44 @@ def test_nothing_of_a_flow_becomes_html() -> None:
     assert "&lt;script&gt;" in html
 
 
-def test_html_needs_no_style_sheet_and_follows_the_theme() -> None:
-    html = run("nodes: {a: {uses: js, with: {code: '1'}}}")._repr_html_()
+def luminance(colour: str) -> float:
+    """Of WCAG 2."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_html_needs_no_style_sheet_and_reads_on_light_and_on_dark() -> None:
+    text = "nodes:\n  a: {uses: js, with: {code: '1'}}\n  b: {uses: js, with: {code: null.x}}"
+    html = run(text)._repr_html_()
     assert "<style" not in html
-    assert re.search(r"var\(--jp-[a-z0-9-]+, var\(--vscode-", html)
+    assert "var(" not in html  # JupyterLab drops such styles from notebooks of others
+    colours = set(re.findall(r"#[0-9a-f]{6}", html))
+    assert len(colours) == 2
+    for colour in colours:
+        light, dark = 1.05 / (luminance(colour) + 0.05), luminance(colour) + 0.05
+        assert light >= 3
+        assert dark / (luminance("#212121") + 0.05) >= 3
+
+
+def test_failed_items_are_not_hidden_behind_a_success() -> None:
+    result = run(
+        "nodes: {a: {uses: js, each: {over: '{{ [1, null, 2] }}', as: x, on_error: collect}, "
+        "with: {code: 'x.toFixed()'}}}"
+    )
+    assert result.status == "success"
+    for shown in (repr(result), result._repr_html_()):
+        assert "; 1 item failed" in shown
+        assert "1 item failed; the first: " in shown
+    assert "<details open>" in result._repr_html_()
+
+
+def test_nested_values_are_shown_as_json() -> None:
+    result = run("nodes: {a: {uses: js, with: {code: '[{x: {y: [true, null]}}]'}}}")
+    assert '{"y": [true, null]}' in repr(result)
+    assert "{&quot;y&quot;: [true, null]}" in result._repr_html_() or (
+        '{"y": [true, null]}' in result._repr_html_()
+    )
 
 
 def test_previews_are_short() -> None:
