@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import InputError
+from ..vault.forms import TYPES_HELP
 from . import vault_care
 
 
@@ -22,7 +23,7 @@ def add_to(commands: Any) -> None:
     shown.set_defaults(command=_list)
     put = parts.add_parser("set", help="store a credential; asks for its values")
     put.add_argument("name", metavar="NAME")
-    put.add_argument("--type", default="api_key", help="api_key (default), bearer, basic, …")
+    put.add_argument("--type", default="api_key", help=TYPES_HELP)
     put.add_argument("--hosts", default="", help="where it may be sent, with commas")
     put.add_argument(
         "--stdin", action="store_true", help="read the fields as a JSON object from standard input"
@@ -31,6 +32,13 @@ def add_to(commands: Any) -> None:
     remove = parts.add_parser("rm", help="remove a credential")
     remove.add_argument("name", metavar="NAME")
     remove.set_defaults(command=_remove)
+    show = parts.add_parser("show", help="one credential, masked")
+    show.add_argument("name", metavar="NAME")
+    show.set_defaults(command=_show)
+    tried = parts.add_parser("test", help="send it to its server and see whether it is taken")
+    tried.add_argument("name", metavar="NAME")
+    tried.add_argument("url", nargs="?", metavar="URL", help="an address of the API")
+    tried.set_defaults(command=_test)
     rename = parts.add_parser("rename", help="give a credential another name")
     rename.add_argument("name", metavar="NAME")
     rename.add_argument("new_name", metavar="NEW_NAME")
@@ -51,12 +59,17 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _set(arguments: argparse.Namespace) -> int:
+    from ..models.hosts import parse_hosts
+    from ..models.names import check_name
     from ..vault import Vault
-    from ..vault.forms import ask_fields
+    from ..vault.forms import ask_fields, split_hosts
     from ..vault.report import credential_text
 
     vault = Vault.open()
     vault.require_key()
+    check_name(arguments.name)
+    hosts = split_hosts(arguments.hosts)
+    parse_hosts(hosts)  # before anything is typed in vain
     if arguments.stdin:
         fields = _fields_from_stdin()
     elif sys.stdin.isatty():
@@ -66,7 +79,6 @@ def _set(arguments: argparse.Namespace) -> int:
             "There is no terminal to ask in; nothing was stored.",
             hint="Give the fields as a JSON object on standard input, with --stdin.",
         )
-    hosts = [host.strip() for host in arguments.hosts.split(",") if host.strip()]
     info = vault.set(arguments.name, {"type": arguments.type, **fields}, hosts=hosts)
     print(credential_text(info), file=sys.stderr)
     return 0
@@ -80,6 +92,22 @@ def _fields_from_stdin() -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise InputError('Standard input must be one JSON object, such as {"token": "…"}.')
     return fields
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from ..vault import Vault
+    from ..vault.report import credential_text
+
+    print(credential_text(Vault.open().info(arguments.name)))
+    return 0
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from ..engine.credential_trial import try_stored
+
+    trial = try_stored(arguments.name, arguments.url)
+    print(trial.text)
+    return 0 if trial.is_taken else 1
 
 
 def _remove(arguments: argparse.Namespace) -> int:

@@ -58,10 +58,9 @@ def _rotate(arguments: argparse.Namespace) -> int:
     from ..vault.report import rotation_text
 
     rotation = Vault.open().rotate()
-    print(rotation_text(rotation), file=sys.stderr)
     if arguments.forget_old:
         forget_old_keys(find_key())
-        print("The older keys are gone from there.", file=sys.stderr)
+    print(rotation_text(rotation, forgotten=arguments.forget_old), file=sys.stderr)
     return 0
 
 

@@ -71,7 +71,10 @@ def check_credentials(plan: Plan, known: Collection[str]) -> Iterator[Problem]:
     for name, path in plan.credentials.items():
         if name not in known:
             close = did_you_mean(name, known)
-            remedy = f"Store it with `%flowlib_secret set {name}`."
+            remedy = (
+                f"Store it with `%flowlib_secret set {name}`, or in a shell "
+                f"`flowlib vault set {name}`."
+            )
             hint = f"{close} {remedy}" if close and close.startswith("Did") else remedy
             message = f"The vault has no credential {name!r}."
             position = plan.source.value_position(path)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..errors import InputError
 from ..models.hosts import HostPattern
+from ..vault import Vault
 from .actions.base import BoundCredential
 from .actions.http.exchange import exchange
 from .actions.http.messages import Outgoing
@@ -14,7 +17,48 @@ _MAX_BYTES = 4 << 20
 _UNREADABLE = ("connection_string", "custom")
 
 
-def try_credential(credential: BoundCredential, url: str | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a server made of a credential.
+
+    Parameters
+    ----------
+    is_taken : bool
+        Whether nothing speaks against it.
+    text : str
+        For people.
+    """
+
+    is_taken: bool
+    text: str
+
+
+def try_stored(name: str, url: str | None = None) -> Trial:
+    """Send a GET request with a credential of the workspace's vault.
+
+    Parameters
+    ----------
+    name : str
+        The credential.
+    url : str, optional
+        As for :func:`try_credential`.
+
+    Returns
+    -------
+    Trial
+        What the server made of it.
+
+    Raises
+    ------
+    CredentialNotFoundError, KeyMissingError, VaultError
+        It cannot be read.
+    InputError, HostNotAllowedError, NodeError
+        As :func:`try_credential`.
+    """
+    return try_credential(BoundCredential(name, *Vault.open().get_with_hosts(name)), url)
+
+
+def try_credential(credential: BoundCredential, url: str | None = None) -> Trial:
     """Send a GET request with a credential.
 
     Parameters
@@ -26,8 +70,8 @@ def try_credential(credential: BoundCredential, url: str | None = None) -> str:
 
     Returns
     -------
-    str
-        What the server made of it, for people.
+    Trial
+        What the server made of it.
 
     Raises
     ------
@@ -45,10 +89,11 @@ def try_credential(credential: BoundCredential, url: str | None = None) -> str:
     answer = background().start(_status(credential, address)).result()
     shown = f"{address.partition('?')[0]} answered {answer}"
     if answer in (401, 403):
-        return f"{shown}: it does not take {credential.name!r}."
+        return Trial(False, f"{shown}: it does not take {credential.name!r}.")
     if answer >= 400:
-        return f"{shown}, which says nothing about {credential.name!r}; give another address."
-    return f"{shown}: nothing speaks against {credential.name!r}."
+        what = f"which says nothing about {credential.name!r}; give another address."
+        return Trial(False, f"{shown}, {what}")
+    return Trial(True, f"{shown}: nothing speaks against {credential.name!r}.")
 
 
 async def _status(credential: BoundCredential, url: str) -> int:

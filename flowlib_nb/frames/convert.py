@@ -5,9 +5,10 @@ value                          frame
 =============================  ==================================================================
 a DataFrame                    itself
 a Series                       one column
-a list of mappings             one row each; columns in the order in which keys first appear
+a list of mappings             one row each; columns in the order in which keys first appear;
+                               a null among them (an iteration that failed) is a row of gaps
 a list of other values         one column ``value``
-an HTTP response               its body
+an HTTP response               its body; a list of them is the list of their bodies
 a mapping of equal-long lists  one column each
 any other mapping              one row
 a scalar                       one row, one column ``value``
@@ -58,9 +59,11 @@ def to_frame(value: Any) -> pd.DataFrame:
             return pd.DataFrame({key: _column(list(items)) for key, items in value.items()})
         return _from_records([value])
     if _is_list(value):
-        records = list(value)
-        if records and all(isinstance(record, Mapping) for record in records):
-            return _from_records(records)
+        records = [_body_of_response(item) for item in value]
+        if all(isinstance(record, Mapping) or record is None for record in records) and any(
+            record is not None for record in records
+        ):
+            return _from_records([record or {} for record in records])
         return pd.DataFrame({"value": _column(records)})
     return pd.DataFrame({"value": _column([value])})
 

@@ -17,6 +17,7 @@ def load(shell: InteractiveShell) -> None:
         Loading twice replaces what the first time brought.
     """
     from ..sandbox.pool import Sandbox
+    from ..vault import Vault
     from .flow import FlowMagics
     from .history import keep_values_out
     from .secret import SecretMagics
@@ -27,7 +28,7 @@ def load(shell: InteractiveShell) -> None:
     sandbox = Sandbox.instance(parent=shell)
     # What is listed here shows in %config and can be set by it.
     configurables: list[Any] = shell.configurables
-    configurables.append(sandbox)
+    configurables += [sandbox, Vault.configured_by(shell)]
     sandbox.prestart()
     keep_values_out(shell)
 
@@ -35,11 +36,12 @@ def load(shell: InteractiveShell) -> None:
 def unload(shell: InteractiveShell) -> None:
     """Take away all that :func:`load` brought; harmless when nothing was loaded."""
     from ..sandbox.pool import Sandbox
+    from ..vault import Vault
     from .flow import FlowMagics
     from .history import restore
     from .secret import SecretMagics
 
-    ours = (FlowMagics, SecretMagics, Sandbox)
+    ours = (FlowMagics, SecretMagics, Sandbox, Vault)
     names = {"cell": ("flow",), "line": ("flow", "flowlib_secret")}
     for place, magics in names.items():
         table = shell.magics_manager.magics[place]

@@ -118,6 +118,13 @@ class FlowMagics(Magics, Configurable):
         try:
             run.wait()
             run.raise_for_status()
+        except KeyboardInterrupt as error:
+            _show(run)
+            # IPython's protocol; the frames would be ours, not the user's.
+            error._render_traceback_ = lambda: [  # type: ignore[attr-defined]
+                "KeyboardInterrupt: the run was cancelled; what had succeeded is in it."
+            ]
+            raise
         except BaseException:
             _show(run)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,11 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 
 from ..errors import InputError
+from ..models.hosts import parse_hosts
+from ..models.names import check_name
 from ..vault import Vault, init_key
 from ..vault.bundle_file import new_file, read_file
-from ..vault.forms import ask_fields, ask_passphrase
+from ..vault.forms import TYPES_HELP, ask_fields, ask_passphrase, split_hosts
 from ..vault.report import credential_table, credential_text, rotation_text, status_text
 from .arguments import LineParser
 
@@ -60,13 +63,14 @@ class SecretMagics(Magics):
         vault = Vault.open()
         vault.require_key()
         hosts = arguments.hosts
+        check_name(arguments.name)
+        parse_hosts(split_hosts(hosts or ""))  # before anything is typed in vain
         with _asking(f"flowlib vault set {arguments.name}"):
             fields = ask_fields(arguments.type, arguments.name, _ask_secret, input)
             if hosts is None:
                 hosts = input("Hosts that it may be sent to, with commas (none: nowhere): ")
-        listed = [host.strip() for host in hosts.split(",") if host.strip()]
         try:
-            vault.set(arguments.name, {"type": arguments.type, **fields}, hosts=listed)
+            vault.set(arguments.name, {"type": arguments.type, **fields}, hosts=split_hosts(hosts))
         finally:
             del fields
         print(credential_text(vault.info(arguments.name)))
@@ -86,12 +90,9 @@ class SecretMagics(Magics):
         print(f"Removed {arguments.name!r}.")
 
     def _test(self, arguments: argparse.Namespace) -> None:
-        from ..engine.actions.base import BoundCredential
-        from ..engine.credential_trial import try_credential
+        from ..engine.credential_trial import try_stored
 
-        credential, hosts = Vault.open().get_with_hosts(arguments.name)
-        bound = BoundCredential(arguments.name, credential, hosts)
-        print(try_credential(bound, arguments.url))
+        print(try_stored(arguments.name, arguments.url).text)
 
     def _rotate(self, arguments: argparse.Namespace) -> None:
         print(rotation_text(Vault.open().rotate()))
@@ -116,7 +117,10 @@ class SecretMagics(Magics):
 
 def _refuse_value(line: str) -> None:
     """Refuse a value on the line before argparse, whose messages would repeat it."""
-    words = line.split()
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = line.split()
     if words[:1] != ["set"]:
         return
     rest = words[1:]
@@ -161,7 +165,7 @@ def _parser() -> LineParser:
     init.add_argument("--keyring", action="store_true", help="keep it in the OS keyring")
     put = commands.add_parser("set", help="store a credential; asks for its values")
     put.add_argument("name", metavar="NAME")
-    put.add_argument("--type", default="api_key", help="api_key (default), bearer, basic, …")
+    put.add_argument("--type", default="api_key", help=TYPES_HELP)
     put.add_argument("--hosts", help="where it may be sent: api.example.com,*.example.org")
     commands.add_parser("list", help="names, types and hosts")
     for name, text in (("show", "one credential, masked"), ("rm", "remove a credential")):

@@ -89,7 +89,10 @@ class Origin:
         """
         match = _ADDRESS.fullmatch(url)
         if match is None:
-            raise InputError("The address is not an absolute http or https URL.")
+            raise InputError(
+                "The address is not an absolute http or https URL.",
+                hint="Write it with its scheme, as in https://api.example.com/orders.",
+            )
         scheme = match[1].lower()
         try:
             host, port = _split(match[2])

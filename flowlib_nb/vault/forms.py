@@ -8,6 +8,26 @@ from typing import Any
 
 from ..errors import InputError
 from ..models.credential import fields_of
+from ..models.secret import Secret
+from .bundle import check_passphrase
+
+TYPES_HELP = "api_key (default), bearer, basic, connection_string, custom or oauth2"
+
+
+def split_hosts(text: str) -> list[str]:
+    """Read a list of hosts with commas between them.
+
+    Parameters
+    ----------
+    text : str
+        As it was typed; may be empty.
+
+    Returns
+    -------
+    list of str
+        The patterns, not looked at yet.
+    """
+    return [host.strip() for host in text.split(",") if host.strip()]
 
 
 def ask_fields(
@@ -69,9 +89,11 @@ def ask_passphrase(ask_secret: Callable[[str], str], *, twice: bool) -> str:
     Raises
     ------
     InputError
-        The second answer differs.
+        It is too short for a new bundle, or the second answer differs.
     """
     passphrase = ask_secret("Passphrase: ")
+    if twice:
+        check_passphrase(Secret(passphrase))
     if twice and not compare_digest(passphrase.encode(), ask_secret("Once more: ").encode()):
         del passphrase
         raise InputError("The two passphrases differ; nothing was done.")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..config import Workspace
 from ..errors import FlowlibError
 from ..models.secret import MASK
-from .keys import find_key
+from .keys import find_key, key_state
 from .repair import Examination, Finding
 from .rotation import Rotation
 from .vault import CredentialInfo, Vault
@@ -17,7 +17,10 @@ from .vault import CredentialInfo, Vault
 def credential_table(infos: Sequence[CredentialInfo]) -> str:
     """One line for each credential."""
     if not infos:
-        return "The vault holds no credentials. Store one with `%flowlib_secret set NAME`."
+        return (
+            "The vault holds no credentials. Store one with `%flowlib_secret set NAME`, or in a "
+            "shell `flowlib vault set NAME`."
+        )
     rows = [("NAME", "TYPE", "HOSTS", "CHANGED")]
     rows += [(i.name, i.type, _hosts(i), i.updated_at[:10]) for i in infos]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -38,11 +41,13 @@ def credential_text(info: CredentialInfo) -> str:
     )
 
 
-def rotation_text(rotation: Rotation) -> str:
+def rotation_text(rotation: Rotation, *, forgotten: bool = False) -> str:
     """What a rotation did, and what is left to do."""
     count = f"{rotation.credentials} credential{'' if rotation.credentials == 1 else 's'}"
     made = f"Made a new key in {rotation.source}, and e" if rotation.made_key else "E"
-    if rotation.made_key:
+    if forgotten:
+        advice = "The older keys are gone from there."
+    elif rotation.made_key:
         advice = (
             "The old key stays behind it for your other vaults: rotate those as well, then forget "
             "it with `flowlib vault rotate --forget-old`."
@@ -93,6 +98,8 @@ def status_text() -> str:
         key = _hanging(error)
     vault = Vault.open()
     try:
+        if vault.exists() and key_state() == "available":
+            vault.require_key()
         names = vault.names()
         held = f"{len(names)} credential{'' if len(names) == 1 else 's'}"
         held += f": {', '.join(names)}" if names else ""

@@ -322,10 +322,10 @@ def entry_of(content: Content, name: str) -> Entry:
     entry = content.credentials.get(name)
     if entry is None:
         close = get_close_matches(str(name), content.credentials, n=1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
+        known = ", ".join(sorted(content.credentials)) or "none"
         raise CredentialNotFoundError(
             f"The vault has no credential {name!r}.",
-            hint=f"{hint}Store it with `%flowlib_secret set {name}`.",
+            hint=f"Did you mean {close[0]!r}?" if close else f"It has: {known}.",
         )
     return entry
 

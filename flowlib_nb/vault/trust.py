@@ -124,8 +124,9 @@ def wrong_key(path: Path, found: FoundKey) -> WrongKeyError:
     return WrongKeyError(
         f"The key is not the one that the vault {path} was written with; it came from "
         f"{found.source}.",
-        hint="Use the key that the vault was made with; `%flowlib_secret` shows where this one "
-        "came from. During a rotation, older keys go into FLOWLIB_ENCRYPTION_KEY_PREVIOUS.",
+        hint="Use the key that the vault was made with; `%flowlib_secret` or `flowlib doctor` "
+        "shows where this one came from. During a rotation, older keys go into "
+        "FLOWLIB_ENCRYPTION_KEY_PREVIOUS.",
     )
 
 

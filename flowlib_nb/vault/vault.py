@@ -108,6 +108,34 @@ class Vault(Maintained, Configurable):
         vault.path = str(Path(vault.path).expanduser().resolve())
         return vault
 
+    @classmethod
+    def configured_by(cls, parent: Configurable) -> Vault:
+        """Make the object whose options others open their vaults with.
+
+        Parameters
+        ----------
+        parent : Configurable
+            What belongs to the application: IPython's shell.
+
+        Returns
+        -------
+        Vault
+            Set its ``path`` (``%config Vault.path = …``), and :meth:`open` follows.
+        """
+        vault = cls(parent=parent)
+
+        def follow(change: Any) -> None:
+            config = _application_config()
+            if config is not None:
+                config.Vault.path = change.new
+
+        vault.observe(follow, "path")
+        return vault
+
+    def exists(self) -> bool:
+        """Whether there is a file yet."""
+        return Path(self.path).exists()
+
     def names(self) -> list[str]:
         """List the credentials.
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from flowlib_nb.demo.orders_api import OrdersApi
-from flowlib_nb.vault import Vault
-from flowlib_nb.vault.keys import parse_key
+from flowlib_nb.vault import Vault, generate_key
+from flowlib_nb.vault.keys import KEY_VARIABLE, parse_key
 
 from .command import flowlib, in_a_terminal
 
@@ -138,10 +138,42 @@ def test_a_pipe_that_closes_early_is_no_error(workspace: Path) -> None:
     assert done.stderr == ""
 
 
-def test_doctor() -> None:
-    results = json.loads(flowlib("doctor", "--json").stdout)
-    assert results["sandbox"] == "works"
-    assert "no encryption key" in results["encryption key"]
+def doctor() -> tuple[int, dict[str, str], str]:
+    """The exit code, the state of each check, and all texts."""
+    done = flowlib("doctor", "--json")
+    checks = json.loads(done.stdout)
+    return done.returncode, {n: c["state"] for n, c in checks.items()}, done.stdout
+
+
+def test_doctor_finds_nothing_wrong(workspace: Path) -> None:
+    code, states, text = doctor()
+    assert code == 0
+    assert states["sandbox"] == states["server extension"] == states["lab extension"] == "ok"
+    assert states["encryption key"] == states["vault"] == "absent"
+    assert "flowlib init" in text
+    assert "✓ sandbox" in flowlib("doctor").stdout
+
+
+def test_doctor_finds_what_is_broken(
+    shop: Vault, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert doctor()[:2] == (0, {**doctor()[1], "vault": "ok", "encryption key": "ok"})
+    other = generate_key()
+    monkeypatch.setenv(KEY_VARIABLE, other)
+    code, states, text = doctor()
+    assert (code, states["encryption key"], states["vault"]) == (2, "ok", "broken")
+    assert "not the one" in text
+    assert other not in text
+    monkeypatch.setenv(KEY_VARIABLE, "nonsense")
+    assert doctor()[1]["encryption key"] == "broken"
+    monkeypatch.setenv(KEY_VARIABLE, key)
+    Path(shop.path).write_text("{}")
+    assert doctor()[1]["vault"] == "broken"
+    monkeypatch.delenv(KEY_VARIABLE)
+    monkeypatch.setenv("FLOWLIB_ENV", "production")
+    assert doctor()[1]["encryption key"] == "broken"
+    monkeypatch.setenv("FLOWLIB_ENV", "prod")
+    assert doctor()[1]["environment"] == "broken"
 
 
 def test_version() -> None:

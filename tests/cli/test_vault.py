@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flowlib_nb.demo.orders_api import OrdersApi
 from flowlib_nb.vault import Vault, generate_key, init_key
 from flowlib_nb.vault.keys import KEY_VARIABLE, find_key, key_file_path
 
@@ -143,3 +144,21 @@ def test_the_passphrase_is_asked_for_without_echo(vault: Vault, workspace: Path)
     )
     assert code == 0, shown
     assert PASSPHRASE not in shown
+
+
+def test_show_and_test(shop: Vault, api: OrdersApi, token: str) -> None:
+    done = flowlib("vault", "show", "shop")
+    assert "shop: bearer ••••" in done.stdout
+    assert token not in done.stdout
+    done = flowlib("vault", "test", "shop", f"{api.url}/orders")
+    assert (done.returncode, "nothing speaks against" in done.stdout) == (0, True), done.stderr
+    shop.set("wrong", {"type": "bearer", "token": "x"}, hosts=["127.0.0.1"])
+    done = flowlib("vault", "test", "wrong", f"{api.url}/orders")
+    assert (done.returncode, "does not take" in done.stdout) == (1, True)
+
+
+def test_hosts_are_looked_at_before_anything_is_typed(workspace: Path, key: str) -> None:
+    done = flowlib("vault", "set", "c", "--hosts", "https://x", "--stdin", stdin="not even JSON")
+    assert "has a scheme" in done.stderr
+    done = flowlib("vault", "set", "my key", "--stdin", stdin="not even JSON")
+    assert "cannot name a credential" in done.stderr

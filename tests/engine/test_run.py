@@ -391,6 +391,12 @@ def test_custom_actions() -> None:
     assert {p.code for p in problems} == {"missing", "bad_value"}
 
 
+@pytest.mark.parametrize("function", [lambda key, n=1: key, lambda: 1])
+def test_custom_actions_take_the_context_first(function: object) -> None:
+    with pytest.raises(fl.InputError, match="must be `ctx`"):
+        fl.action("acme.lookup")(function)
+
+
 def test_trace() -> None:
     trace = run("nodes: {a: {uses: js, with: {code: '[1, 2]'}}}").trace
     assert list(trace) == [

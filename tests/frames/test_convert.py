@@ -5,6 +5,8 @@ import pytest
 
 from flowlib_nb.frames import row_count, to_frame, to_plain
 
+RESPONSE = {"status": 200, "headers": {}, "url": "", "body": {"x": 1}}
+
 
 @pytest.mark.parametrize(
     ("value", "columns", "rows"),
@@ -19,6 +21,9 @@ from flowlib_nb.frames import row_count, to_frame, to_plain
         ({"status": 200, "headers": {}, "url": "", "body": [{"x": 1}]}, ["x"], 1),
         (pd.Series([1, 2], name="s"), ["s"], 2),
         ([{"a": {"b": [1]}}], ["a"], 1),
+        ([{"a": 1}, None, {"b": 2}], ["a", "b"], 3),
+        ([None, None], ["value"], 2),
+        ([RESPONSE, None, RESPONSE], ["x"], 3),
     ],
 )
 def test_every_value_is_a_frame(value: object, columns: list[str], rows: int) -> None:
@@ -32,6 +37,12 @@ def test_integers_and_booleans_survive_gaps() -> None:
     assert frame["n"].dtype == "Int64"
     assert frame["n"][0] == 2**53 + 1
     assert frame["b"].dtype == "boolean"
+
+
+def test_a_failed_iteration_is_a_row_of_gaps() -> None:
+    frame = to_frame([{"n": 1}, None])
+    assert frame["n"].dtype == "Int64"
+    assert frame["n"].isna().tolist() == [False, True]
 
 
 def test_integers_beyond_64_bits_stay_whole() -> None:

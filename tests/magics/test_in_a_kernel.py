@@ -127,6 +127,30 @@ def test_options_show_and_take_effect(kernel: Kernel) -> None:
     assert "… 1 more rows" in kernel.run(HELLO).text
 
 
+def test_the_vaults_path_is_an_option(
+    key: str, kernel: Kernel, token: str, workspace: Path
+) -> None:
+    assert "Vault.path" in kernel.run("%config Vault").stdout
+    kernel.run("%config Vault.path = 'elsewhere.json'")
+    kernel.run("%flowlib_secret set c --type bearer --hosts a.b", (token,))
+    assert (workspace / "elsewhere.json").exists()
+    assert not (workspace / ".flowlib").exists()
+
+
+def test_status_tells_a_wrong_key(shop: Vault, kernel: Kernel) -> None:
+    assert "1 credential: shop" in kernel.run("%flowlib_secret").stdout
+    kernel.run(f"%env FLOWLIB_ENCRYPTION_KEY={generate_key()}")
+    status = kernel.run("%flowlib_secret").stdout
+    assert "not the one" in status
+    assert max(map(len, status.splitlines())) <= 120
+
+
+def test_a_name_with_a_space_is_no_leak(key: str, kernel: Kernel) -> None:
+    outcome = kernel.run("%flowlib_secret set 'my key' --type bearer")
+    assert "cannot name a credential" in outcome.error
+    assert "leaked" not in outcome.error
+
+
 def test_an_interrupt_cancels_and_leaves_the_run(kernel: Kernel, workspace: Path) -> None:
     marker = workspace / "started"
     kernel.run(
@@ -137,6 +161,8 @@ def test_an_interrupt_cancels_and_leaves_the_run(kernel: Kernel, workspace: Path
     kernel.interrupt()
     reply = kernel.reply_to(cell)
     assert reply["content"]["ename"] == "KeyboardInterrupt"
+    assert len(reply["content"]["traceback"]) == 1
+    assert "the run was cancelled" in reply["content"]["traceback"][0]
     assert (
         kernel.run("run.status.value, run['a'].status.value").text == "('cancelled', 'cancelled')"
     )

@@ -15,6 +15,7 @@ from .base import Action, ActionContext, Parameters
 from .python import call
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_CONTEXT_NAMES = ("ctx", "context", "_ctx", "_context", "_")
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+", re.ASCII)
 
 
@@ -26,9 +27,9 @@ def action_from(name: str, function: Callable[..., Any]) -> Action:
     name : str
         Two or more words with dots between, such as ``acme.lookup``.
     function : callable
-        Its first parameter receives the :class:`ActionContext`; the others are the action's
-        parameters, with their annotations and defaults. It may be a coroutine function; otherwise
-        it runs in a thread.
+        Its first parameter, ``ctx``, receives the :class:`ActionContext`; the others are the
+        action's parameters, with their annotations and defaults. It may be a coroutine function;
+        otherwise it runs in a thread.
 
     Raises
     ------
@@ -52,11 +53,15 @@ def action_from(name: str, function: Callable[..., Any]) -> Action:
 
 
 def _model(name: str, function: Callable[..., Any]) -> type[Parameters]:
-    # The first one receives the context.
-    arguments = list(inspect.signature(function).parameters.values())[1:]
+    given = list(inspect.signature(function).parameters.values())
+    if not given or given[0].name not in _CONTEXT_NAMES:
+        raise InputError(
+            f"The first parameter of the action {name!r} must be `ctx`.",
+            hint=f"It receives what the action works with: def {function.__name__}(ctx, …)",
+        )
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
-    for argument in arguments:
+    for argument in given[1:]:
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             raise InputError(f"The action {name!r} takes *args or **kwargs; name its parameters.")
         default = ... if argument.default is argument.empty else argument.default

@@ -80,9 +80,13 @@ class SqlAction(Action):
         tree = _parse(text)
         if tree["error"] and tree["error_type"] == "parser":
             offset = 0 if codes else int(tree.get("position", 0))
-            yield ParameterProblem(
-                ("query",), offset, f"The SQL is wrong: {tree['error_message']}."
-            )
+            message = f"The SQL is wrong: {tree['error_message']}."
+            if codes and '"$"' in message:
+                message = (
+                    "A template in a query stands for a value, never for a table; name the node "
+                    "itself (an `input` node for one of the inputs): select … from orders."
+                )
+            yield ParameterProblem(("query",), offset, message)
 
     async def run(self, context: ActionContext, parameters: SqlParameters) -> Any:
         """Run the query in a thread and return a frame."""
