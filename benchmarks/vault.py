@@ -72,7 +72,9 @@ def filled_vault(path: Path) -> str:
         entries = {}
         for number in range(CREDENTIALS):
             name = f"credential_{number}"
-            entries[name] = opened.sealed(name, new_entry(opened, name, "bearer", HOST), fields)
+            entries[name] = opened.sealed(
+                name, new_entry(opened, name, "bearer", HOST), lambda: fields
+            )
         opened.write(entries)
     return key
 

@@ -26,6 +26,37 @@ def is_production() -> bool:
     return os.environ.get(ENVIRONMENT_VARIABLE, "").strip().lower() == "production"
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` replaced by the user's home.
+
+    Raises
+    ------
+    ConfigError
+        There is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"There is no home for the ~ in {path}.") from None
+
+
+def resolved(path: str | Path) -> Path:
+    """An absolute path without links.
+
+    Raises
+    ------
+    ConfigError
+        It leads in circles, the working directory is gone, or there is no such user.
+    """
+    try:
+        return expanded(path).resolve()
+    except (RuntimeError, OSError, ValueError):
+        raise ConfigError(
+            f"The path {str(path)!r} leads nowhere.",
+            hint="Does the working directory still exist, and is no link a circle?",
+        ) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """The folder in which flows run and that holds ``.flowlib/``.
@@ -76,14 +107,14 @@ class Workspace:
         """
         override = os.environ.get(WORKSPACE_VARIABLE)
         if override:
-            root = Path(override).expanduser().resolve()
+            root = resolved(override)
             if not root.is_dir():
                 raise ConfigError(
                     f"{WORKSPACE_VARIABLE} names {root}, which is not a folder.",
                     hint="Create the folder or unset the variable.",
                 )
             return cls(root)
-        here = (start or Path.cwd()).resolve()
+        here = resolved(start or ".")
         for folder in (here, *here.parents):
             if (folder / FOLDER).is_dir():
                 return cls(folder)

@@ -22,7 +22,7 @@ def add_to(parts: Any) -> None:
     rotate.add_argument(
         "--forget-old",
         action="store_true",
-        help="afterwards remove the older keys, which vaults not rotated yet would need",
+        help="instead of making another key, remove the older ones that no vault needs any more",
     )
     rotate.set_defaults(command=_rotate)
     repair = parts.add_parser("repair", help="take a vault file after a git merge, as it is")
@@ -54,13 +54,14 @@ def add_to(parts: Any) -> None:
 
 def _rotate(arguments: argparse.Namespace) -> int:
     from ..vault import Vault
-    from ..vault.keys import find_key, forget_old_keys
     from ..vault.report import rotation_text
 
-    rotation = Vault.open().rotate()
+    vault = Vault.open()
     if arguments.forget_old:
-        forget_old_keys(find_key())
-    print(rotation_text(rotation, forgotten=arguments.forget_old), file=sys.stderr)
+        count = vault.forget_old_keys()
+        print(f"Removed {count} older key{'' if count == 1 else 's'}.", file=sys.stderr)
+    else:
+        print(rotation_text(vault.rotate()), file=sys.stderr)
     return 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import expanded
 from ..errors import FlowlibError, FlowValidationError, InputError, Problem
 from ..language.definition import in_order, parse
 from ..models.run import NodeState
@@ -80,7 +81,7 @@ class Flow:
         InputError
             The file cannot be read.
         """
-        file = Path(path).expanduser()
+        file = expanded(path)
         try:
             text = file.read_text(encoding="utf-8")
         except OSError as error:

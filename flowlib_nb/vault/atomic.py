@@ -1,14 +1,56 @@
-"""Replaces files so that a crash leaves the old one or the new one, whole."""
+"""Reads ordinary files, and replaces them so that a crash leaves the old or the new one, whole."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+# Not blocking, since opening a FIFO would wait for someone to write to it.
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
+class TooLargeError(OSError):
+    """A file holds more than it may."""
+
+
+def read_ordinary(path: Path, limit: int) -> tuple[bytes, os.stat_result]:
+    """Read a file that is no device, FIFO or folder, and not too large.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    limit : int
+        Bytes that it may have.
+
+    Returns
+    -------
+    bytes
+        Its content.
+    os.stat_result
+        Its state when it was read.
+
+    Raises
+    ------
+    OSError
+        It cannot be read; ``strerror`` says why.
+    """
+    descriptor = os.open(path, _READ)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(0, "it is not an ordinary file")
+        if status.st_size > limit:
+            raise TooLargeError(0, f"it is larger than {limit:,} bytes")
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            return file.readall(), status
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -24,8 +24,8 @@ SHORTEST_PASSPHRASE = 12
 _N, _R, _P = 2**17, 8, 1
 _SALT_BYTES = 16
 _KEY_BYTES = 32
-# Of a bundle from elsewhere: 1 GB of memory at the most.
-_MAX_MEMORY, _MAX_P = 1 << 30, 16
+# Of a bundle from elsewhere: 1 GB of memory, and a few seconds.
+_MAX_N = 2**20
 
 
 class Kdf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,7 +183,7 @@ def open_bundle(raw: bytes, passphrase: Secret) -> dict[str, Carried]:
         raise BundleError(
             "The passphrase is wrong, or the bundle was changed; nothing was imported."
         ) from None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         raise BundleError("The bundle does not hold what it should.") from None
 
 
@@ -196,7 +196,7 @@ def _parse(raw: bytes) -> Bundle:
         raise BundleError("This file is not a bundle of credentials that this program can read.")
     kdf = bundle.kdf
     is_power = kdf.n > 1 and kdf.n & (kdf.n - 1) == 0
-    if not (is_power and kdf.r > 0 and 0 < kdf.p <= _MAX_P and 128 * kdf.n * kdf.r <= _MAX_MEMORY):
+    if not (is_power and kdf.n <= _MAX_N and (kdf.r, kdf.p) == (_R, _P)):
         raise BundleError("The bundle asks for parameters of scrypt that are not sensible.")
     return bundle
 
@@ -207,10 +207,17 @@ def _derive(kdf: Kdf, passphrase: Secret) -> bytes:
     try:
         salt = decode(kdf.salt)
     except ValueError:
-        raise BundleError("This file is not a bundle of credentials.") from None
+        salt = b""
+    if len(salt) != _SALT_BYTES:
+        raise BundleError("This file is not a bundle of credentials.")
     stretch = Scrypt(salt, _KEY_BYTES, n=kdf.n, r=kdf.r, p=kdf.p)
     # Keyboards differ in how they compose é (RFC 8265, section 4.2).
-    return stretch.derive(unicodedata.normalize("NFC", passphrase.reveal()).encode())
+    try:
+        return stretch.derive(unicodedata.normalize("NFC", passphrase.reveal()).encode())
+    except MemoryError:
+        raise BundleError(
+            f"The passphrase takes {128 * kdf.n * kdf.r >> 20} MB, which this machine has not got."
+        ) from None
 
 
 def _bound(kdf: Kdf) -> bytes:

@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..config import expanded
 from ..errors import InputError
+from .atomic import read_ordinary
 
 _MAX_BYTES = 64 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -32,7 +34,7 @@ def new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
     InputError
         It exists, or cannot be written.
     """
-    path = path.expanduser()
+    path = expanded(path)
     try:
         descriptor = os.open(path, _NEW, 0o600)
     except OSError as error:
@@ -74,9 +76,8 @@ def read_file(path: Path) -> bytes:
     InputError
         It cannot be read.
     """
-    path = path.expanduser()
+    path = expanded(path)
     try:
-        with path.open("rb") as file:
-            return file.read(_MAX_BYTES)
+        return read_ordinary(path, _MAX_BYTES)[0]
     except OSError as error:
         raise InputError(f"The file {path} cannot be read: {error.strerror}.") from None

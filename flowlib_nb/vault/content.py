@@ -59,7 +59,16 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
     def binding(self, vault_id: str, name: str) -> Binding:
         """What its ciphertext is bound to."""
-        return Binding(vault_id, self.id, name, self.type, self.hosts, self.revision)
+        return Binding(
+            vault_id,
+            self.id,
+            name,
+            self.type,
+            self.hosts,
+            self.revision,
+            self.created_at,
+            self.updated_at,
+        )
 
     @property
     def sealed(self) -> Sealed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ class Binding:
         Where it may be sent.
     revision : int
         The credential's own.
+    created_at, updated_at : str
+        Its dates.
     """
 
     vault_id: str
@@ -42,6 +44,8 @@ class Binding:
     type: str
     hosts: tuple[str, ...]
     revision: int
+    created_at: str
+    updated_at: str
 
     def associated_data(self) -> bytes:
         """The bytes that GCM authenticates besides the ciphertext."""
@@ -55,6 +59,8 @@ class Binding:
                 "type": self.type,
                 "hosts": list(self.hosts),
                 "revision": self.revision,
+                "created_at": self.created_at,
+                "updated_at": self.updated_at,
             }
         )
 
@@ -82,7 +88,7 @@ class NotAuthenticError(Exception):
     """The ciphertext, its tag or what it is bound to has been changed."""
 
 
-def seal(key: MasterKey, binding: Binding, fields: Mapping[str, Any]) -> Sealed:
+def seal(key: MasterKey, binding: Binding, fields: Callable[[], Mapping[str, Any]]) -> Sealed:
     """Encrypt a credential's fields under a key that serves this credential alone.
 
     Parameters
@@ -91,8 +97,9 @@ def seal(key: MasterKey, binding: Binding, fields: Mapping[str, Any]) -> Sealed:
         From which the credential's key is derived.
     binding : Binding
         Where it will stand.
-    fields : mapping
-        JSON-ready.
+    fields : callable
+        Gives the fields, JSON-ready; called once, so that no frame that a traceback may show has a
+        name for them.
 
     Returns
     -------
@@ -107,7 +114,7 @@ def seal(key: MasterKey, binding: Binding, fields: Mapping[str, Any]) -> Sealed:
 
     nonce = secrets.token_bytes(NONCE_BYTES)
     cipher = AESGCM(_credential_key(key, binding))
-    out = cipher.encrypt(nonce, canonical(dict(fields)), binding.associated_data())
+    out = cipher.encrypt(nonce, canonical(dict(fields())), binding.associated_data())
     return Sealed(nonce, out[:-TAG_BYTES], out[-TAG_BYTES:])
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
 from pathlib import Path
 
 from ..errors import VaultError, VaultLockedError
-from .atomic import draft_of, sync_folder
+from .atomic import TooLargeError, draft_of, read_ordinary, sync_folder
 from .parser import tampered
 
 MAX_BYTES = 64 << 20
-# Not blocking, since opening a FIFO would wait for someone to write to it.
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read(path: Path) -> bytes | None:
@@ -36,21 +34,14 @@ def read(path: Path) -> bytes | None:
         It cannot be read.
     """
     try:
-        descriptor = os.open(path, _READ)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise VaultError(f"The vault {path} cannot be read: it is not an ordinary file.")
-            if status.st_size > MAX_BYTES:
-                raise tampered(path, f"it is larger than {MAX_BYTES >> 20} MB")
-            with open(descriptor, "rb", buffering=0, closefd=False) as file:
-                return file.readall()
-        finally:
-            os.close(descriptor)
+        return read_ordinary(path, MAX_BYTES)[0]
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise VaultError(f"The vault {path} cannot be read: {error.strerror}.") from None
+    except TooLargeError as error:
+        raise tampered(path, str(error.strerror)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name cannot be one"
+        raise VaultError(f"The vault {path} cannot be read: {reason}.") from None
 
 
 def write(path: Path, raw: bytes, *, replacing: bytes | None) -> None:
@@ -75,6 +66,11 @@ def write(path: Path, raw: bytes, *, replacing: bytes | None) -> None:
     VaultError
         The file cannot be written; the old one is as it was.
     """
+    if len(raw) > MAX_BYTES:
+        raise VaultError(
+            f"The vault {path} would be larger than {MAX_BYTES >> 20} MB; nothing was stored.",
+            hint="Large values do not belong into it: store a key, and encrypt the value with it.",
+        )
     try:
         _remove_drafts(path)
         with draft_of(path, raw) as draft:
@@ -93,4 +89,5 @@ def _remove_drafts(path: Path) -> None:
     # Left by writers that were killed. One that merely lost its lock fails without its draft.
     for other in path.parent.iterdir():
         if other.name.startswith(f".{path.name}.") and other.suffix == ".tmp":
-            other.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                other.unlink()

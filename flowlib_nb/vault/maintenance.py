@@ -64,6 +64,25 @@ class Maintained:
             self._given_key = master
         return done
 
+    def forget_old_keys(self) -> int:
+        """Remove the older keys from where the current one lies, once no vault needs them.
+
+        Returns
+        -------
+        int
+            How many keys were removed.
+
+        Raises
+        ------
+        InputError
+            This vault, or another one that this user has opened, still needs one of them.
+        ConfigError
+            The key comes from the environment, where only you can change it.
+        KeyMissingError, KeyInvalidError, VaultError
+            The vault cannot be read.
+        """
+        return rotation.forget_old_keys(self._store)
+
     def examine(self) -> Examination:
         """See what :meth:`repair` would accept; nothing is changed.
 
@@ -213,7 +232,6 @@ def _entry(opened: Opened, name: str, carried: Carried) -> Entry:
     except (InputError, CredentialInvalidError) as error:
         reason = error.message
     else:
-        return opened.sealed(
-            name, new_entry(opened, name, credential.type, hosts), to_plain(credential)
-        )
+        entry = new_entry(opened, name, credential.type, hosts)
+        return opened.sealed(name, entry, lambda: to_plain(credential))
     raise BundleError(f"The bundle's credential {name!r} is not valid. {reason}")

@@ -16,7 +16,7 @@ from ..models.names import is_name
 from .content import Content, Entry, decode
 from .envelope import FORMAT, NONCE_BYTES, TAG_BYTES, VERSION
 
-_MAX_REVISION = 2**53 - 1  # the largest that every JSON reader keeps exact
+MAX_REVISION = 2**53 - 1  # the largest that every JSON reader keeps exact
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _KEY_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", re.ASCII)
@@ -199,7 +199,7 @@ def _check_uuid(value: Any) -> None:
 
 
 def _check_count(value: Any) -> None:
-    if type(value) is not int or not 1 <= value <= _MAX_REVISION:
+    if type(value) is not int or not 1 <= value <= MAX_REVISION:
         raise ValueError("revision")
 
 

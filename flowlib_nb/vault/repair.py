@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,12 +10,12 @@ from typing import Literal
 from ..errors import InputError, VaultError, VaultLockedError, VaultTamperedError, WrongKeyError
 from . import file, highwater, trust
 from .content import Content, Entry
-from .highwater import Revisions
+from .highwater import SeenCredential
 from .keys import FoundKey
 from .parser import parse
 from .store import Opened, Store
 
-State = Literal["as last seen", "newer", "new", "replaced", "older", "gone", "broken"]
+State = Literal["as last seen", "newer", "new", "replaced", "different", "older", "gone", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,9 @@ class Finding:
     name : str
         The credential.
     state : str
-        ``as last seen``, ``newer``, ``new``; ``replaced`` (another one of that name); ``older``
-        (an earlier revision put back); ``gone`` (no longer there); ``broken`` (it does not match
+        ``as last seen``, ``newer``, ``new``; ``replaced`` (another one of that name);
+        ``different`` (another value or other hosts, of the same revision); ``older`` (an earlier
+        revision put back); ``gone`` (no longer there); ``broken`` (it does not match
         its seal, so its value is lost).
     entry : Entry or None
         What the file says of it; None where it is gone.
@@ -144,7 +145,7 @@ def repair(store: Store, examined: Examination, *, drop: Collection[str] = ()) -
         opened = Opened(store.path, examined.raw, content, found, keys)
         kept = {name: e for name, e in content.credentials.items() if name not in drop}
         # Later than all that was ever seen, so that neither side of a merge passes for the newest.
-        revision = max(content.revision, highwater.seen(content.vault_id)) + 1
+        revision = max(content.revision, highwater.seen(content.vault_id).revision) + 1
         checks = {key_id: content.keys[key_id] for key_id in keys}
         opened.write(kept, revision=revision, keys=checks)
 
@@ -173,7 +174,7 @@ def accept(store: Store) -> int:
     if raw is None:
         raise VaultError(f"There is no vault {store.path} to accept.")
     content, _ = trust.authenticated(store.path, raw, store.key())
-    highwater.remember(content)
+    highwater.remember(store.path, content)
     return content.revision
 
 
@@ -194,7 +195,7 @@ def _findings(opened: Opened) -> list[Finding]:
     ]
 
 
-def _state(opened: Opened, name: str, seen: Revisions) -> State:
+def _state(opened: Opened, name: str, seen: Mapping[str, SeenCredential]) -> State:
     entry = opened.content.credentials.get(name)
     if entry is None:
         return "gone"
@@ -204,9 +205,9 @@ def _state(opened: Opened, name: str, seen: Revisions) -> State:
         return "broken"
     if name not in seen:
         return "new"
-    known_id, known = seen[name]
-    if entry.id != known_id:
+    known = seen[name]
+    if entry.id != known.id:
         return "replaced"
-    if entry.revision != known:
-        return "newer" if entry.revision > known else "older"
-    return "as last seen"
+    if entry.revision != known.revision:
+        return "newer" if entry.revision > known.revision else "older"
+    return "as last seen" if entry.tag == known.tag else "different"

@@ -41,16 +41,14 @@ def credential_text(info: CredentialInfo) -> str:
     )
 
 
-def rotation_text(rotation: Rotation, *, forgotten: bool = False) -> str:
+def rotation_text(rotation: Rotation) -> str:
     """What a rotation did, and what is left to do."""
     count = f"{rotation.credentials} credential{'' if rotation.credentials == 1 else 's'}"
     made = f"Made a new key in {rotation.source}, and e" if rotation.made_key else "E"
-    if forgotten:
-        advice = "The older keys are gone from there."
-    elif rotation.made_key:
+    if rotation.made_key:
         advice = (
-            "The old key stays behind it for your other vaults: rotate those as well, then forget "
-            "it with `flowlib vault rotate --forget-old`."
+            "The old key stays behind it for your other vaults: run `flowlib vault rotate` in "
+            "those too, then `flowlib vault rotate --forget-old`."
         )
     else:
         advice = f"The key is {rotation.source}. This vault needs no older one any more."
@@ -80,6 +78,7 @@ def _finding(finding: Finding, width: int) -> str:
         "gone": "GONE",
         "broken": "BROKEN: it does not match its seal, its value is lost",
         "replaced": "REPLACED by another one of that name",
+        "different": "DIFFERENT from last seen, although of the same revision",
     }
     text = f"  {finding.name.ljust(width)}  {words.get(finding.state, finding.state)}"
     if finding.entry is None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 
-from ..errors import VaultError
+from ..errors import InputError, VaultError
+from . import highwater
 from .content import Entry
-from .keys import FoundKey, MasterKey, renew_key
+from .keys import FoundKey, MasterKey, forget_keys_before, renew_key
 from .store import Opened, Store
 
 
@@ -75,12 +77,51 @@ def rotate(store: Store, key: MasterKey | None = None) -> Rotation:
         return Rotation(len(opened.content.credentials), is_settled and key is None, found.source)
 
 
+def forget_old_keys(store: Store) -> int:
+    """Remove the older keys from where the current one lies, once no vault needs them.
+
+    Parameters
+    ----------
+    store : Store
+        A vault, which must be under the current key alone.
+
+    Returns
+    -------
+    int
+        How many keys were removed.
+
+    Raises
+    ------
+    InputError
+        This vault, or another one that this user has opened, still needs one of them.
+    ConfigError
+        The place is not ours to write to, or cannot be written.
+    KeyMissingError, KeyInvalidError, VaultError
+        The vault cannot be read.
+    """
+    with store.writing() as opened:
+        found = opened.found
+        old = {key.id for key in found.previous}
+        if opened.content.keys.keys() & old:
+            raise InputError(
+                f"The vault {store.path} still needs an older key; nothing was changed.",
+                hint="Run `flowlib vault rotate` first.",
+            )
+        if others := highwater.vaults_with(old, but=opened.content.vault_id):
+            raise InputError(
+                f"Older keys are still needed by: {', '.join(others)}. Nothing was changed.",
+                hint="Run `flowlib vault rotate` in those workspaces first; of what no longer "
+                "matters, delete the file.",
+            )
+        return len(found.previous) - len(forget_keys_before(found).previous)
+
+
 def _write_with(opened: Opened, found: FoundKey) -> None:
     later = replace(opened, found=found)
     entries = opened.content.credentials
     later.write(
         {
-            name: later.sealed(name, _next(entry), opened.unsealed(name, entry))
+            name: later.sealed(name, _next(entry), partial(opened.unsealed, name, entry))
             for name, entry in entries.items()
         },
         keys={},

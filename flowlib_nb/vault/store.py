@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,7 +25,7 @@ from .content import Content, Entry, KeyCheck, encode, signed_parts, utc_now, wi
 from .envelope import NotAuthenticError, file_mac, key_check, seal, unseal
 from .keys import FoundKey, MasterKey, find_key, previous_keys
 from .lock import locked
-from .parser import parse, tampered
+from .parser import MAX_REVISION, parse, tampered
 from .trust import Keys
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Opened:
         except (NotAuthenticError, ValueError):
             raise tampered(self.path, f"the credential {name!r} does not match its seal") from None
 
-    def sealed(self, name: str, entry: Entry, fields: Mapping[str, Any]) -> Entry:
+    def sealed(self, name: str, entry: Entry, fields: Callable[[], Mapping[str, Any]]) -> Entry:
         """Encrypt a credential's fields with the key at hand.
 
         Parameters
@@ -123,8 +123,8 @@ class Opened:
             Under which the entry will stand.
         entry : Entry
             All but what is sealed.
-        fields : mapping
-            In plaintext, JSON-ready.
+        fields : callable
+            Gives them in plaintext, JSON-ready.
 
         Returns
         -------
@@ -159,19 +159,22 @@ class Opened:
             The file is as it was.
         """
         old, key = self.content, self.found.key
+        revision = revision or old.revision + 1
+        if revision > MAX_REVISION:
+            raise VaultError(f"The vault {self.path} has no revision left to count to.")
         check = KeyCheck(encode(key_check(key, old.vault_id)))
         content = msgspec.structs.replace(
             old,
-            revision=revision or old.revision + 1,
+            revision=revision,
             keys={**(old.keys if keys is None else keys), key.id: check},
             credentials=credentials,
             mac="",
         )
         parts = signed_parts(content.to_text())
-        raw = with_mac(parts, file_mac(key, old.vault_id, parts))
-        file.write(self.path, raw, replacing=self.raw)
+        mac = file_mac(key, old.vault_id, parts)
+        file.write(self.path, with_mac(parts, mac), replacing=self.raw)
         # Noted only once it is in place: Store.opened relies on it.
-        highwater.remember(content)
+        highwater.remember(self.path, msgspec.structs.replace(content, mac=encode(mac)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +229,14 @@ class Store:
         if opened.content.is_new:
             return opened
         known = highwater.seen(opened.content.vault_id)
-        if opened.content.revision < known:
+        if trust.why_stale(opened.content, known, found):
             # Perhaps another process has replaced the file since and noted its new revision. It
             # notes only what is already in place, so a second look tells.
             opened = self._opened(found)
-            if opened.content.revision < known:
-                raise trust.too_old(self.path, opened.content.revision, known)
-        if opened.content.revision > known:
-            highwater.remember(opened.content)
+            if reason := trust.why_stale(opened.content, known, found):
+                raise trust.stale(self.path, reason)
+        if opened.content.revision > known.revision:
+            highwater.remember(self.path, opened.content)
         return opened
 
     def _opened(self, found: FoundKey) -> Opened:
@@ -319,7 +322,7 @@ def entry_of(content: Content, name: str) -> Entry:
     CredentialNotFoundError
         There is none of that name; the hint has the closest one.
     """
-    entry = content.credentials.get(name)
+    entry = content.credentials.get(name) if isinstance(name, str) else None
     if entry is None:
         close = get_close_matches(str(name), content.credentials, n=1)
         known = ", ".join(sorted(content.credentials)) or "none"

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import VaultTamperedError, WrongKeyError
 from .content import Content, decode, encode, signed_parts
 from .envelope import file_mac, key_check
+from .highwater import Seen
 from .keys import FoundKey, MasterKey
 from .parser import decode_quickly, parse, tampered
 
@@ -130,15 +131,44 @@ def wrong_key(path: Path, found: FoundKey) -> WrongKeyError:
     )
 
 
-def too_old(path: Path, revision: int, known: int) -> VaultTamperedError:
-    """Make the error for a whole older file that was put back.
+def why_stale(content: Content, known: Seen, found: FoundKey) -> str | None:
+    """Say why an authentic file is not the one that should be there.
+
+    Parameters
+    ----------
+    content : Content
+        The file.
+    known : Seen
+        What this user has last seen of the vault.
+    found : FoundKey
+        The keys at hand, the newest first.
+
+    Returns
+    -------
+    str or None
+        The rest of a sentence about the vault, or None.
+    """
+    if content.revision < known.revision:
+        return (
+            f"is older than it was: revision {content.revision}, but revision {known.revision} "
+            "has been seen"
+        )
+    if content.revision == known.revision and content.mac != known.mac:
+        return f"is another one than was seen, although its revision {known.revision} is the same"
+    if found.key.id in known.keys and found.key.id not in content.keys:
+        return "was under the current key when it was last seen, and is under an older one now"
+    return None
+
+
+def stale(path: Path, reason: str) -> VaultTamperedError:
+    """Make the error for a whole other file that was put in the vault's place.
 
     Parameters
     ----------
     path : Path
         The vault.
-    revision, known : int
-        The file's, and the highest seen.
+    reason : str
+        What :func:`why_stale` said.
 
     Returns
     -------
@@ -146,7 +176,7 @@ def too_old(path: Path, revision: int, known: int) -> VaultTamperedError:
         To be raised.
     """
     return VaultTamperedError(
-        f"The vault {path} is older than it was: revision {revision}, but revision {known} has "
-        "been seen.",
-        hint="If you restored it on purpose, run `flowlib vault accept`.",
+        f"The vault {path} {reason}.",
+        hint="If you put it there on purpose (a restore, another branch), run "
+        "`flowlib vault accept`.",
     )

@@ -11,7 +11,7 @@ import msgspec
 from traitlets import Unicode
 from traitlets.config import Configurable
 
-from ..config import Workspace
+from ..config import Workspace, resolved
 from ..errors import InputError
 from ..models.hosts import parse_hosts
 from ..models.names import check_name
@@ -105,7 +105,7 @@ class Vault(Maintained, Configurable):
             vault.path = str((workspace or Workspace.find()).vault_path)
         # Made absolute, so that it stays this file when the working directory changes, and free of
         # links, so that all who use the file use the same lock.
-        vault.path = str(Path(vault.path).expanduser().resolve())
+        vault.path = str(resolved(vault.path))
         return vault
 
     @classmethod
@@ -298,7 +298,7 @@ class Vault(Maintained, Configurable):
         allowed = tuple(str(pattern) for pattern in parse_hosts(hosts))
         with self._store.writing() as opened:
             entry = new_entry(opened, name, parsed.type, allowed)
-            entry = opened.sealed(name, entry, to_plain(parsed))
+            entry = opened.sealed(name, entry, lambda: to_plain(parsed))
             opened.write({**opened.content.credentials, name: entry})
         return _info(name, entry)
 
@@ -348,7 +348,7 @@ class Vault(Maintained, Configurable):
             moved = msgspec.structs.replace(
                 entry, revision=entry.revision + 1, updated_at=utc_now()
             )
-            moved = opened.sealed(new_name, moved, opened.unsealed(name, entry))
+            moved = opened.sealed(new_name, moved, lambda: opened.unsealed(name, entry))
             opened.write({**_without(credentials, name), new_name: moved})
 
     def require_key(self) -> None:

@@ -127,6 +127,10 @@ def edits() -> dict[str, Callable[[dict[str, Any]], object]]:
         "n huge": lambda d: d["kdf"].update(n=2**40),
         "r huge": lambda d: d["kdf"].update(r=2**40),
         "p huge": lambda d: d["kdf"].update(p=2**40),
+        "n above the limit": lambda d: d["kdf"].update(n=2**21),
+        "r below": lambda d: d["kdf"].update(r=1),
+        "p above": lambda d: d["kdf"].update(p=2),
+        "salt of another length": lambda d: d["kdf"].update(salt="AAAA"),
         "n zero": lambda d: d["kdf"].update(n=0),
         "r negative": lambda d: d["kdf"].update(r=-8),
     }

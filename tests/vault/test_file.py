@@ -127,6 +127,20 @@ def test_markers_in_a_real_merge(vault: Vault) -> None:
         vault.get("a")
 
 
+def test_value_that_is_too_large_is_refused_before_it_bricks_the_vault(vault: Vault) -> None:
+    before = Path(vault.path).read_bytes()
+    with pytest.raises(VaultError, match="larger than 64 MB"):
+        vault.set("huge", {"type": "bearer", "token": "x" * (50 << 20)})
+    assert Path(vault.path).read_bytes() == before
+    assert vault.names() == ["a"]
+
+
+def test_folder_in_place_of_a_draft_is_no_obstacle(vault: Vault) -> None:
+    (Path(vault.path).parent / ".vault.json.x.tmp").mkdir()
+    vault.set("b", TOKEN)
+    assert vault.names() == ["a", "b"]
+
+
 def test_newer_version(vault: Vault) -> None:
     data = json.loads(Path(vault.path).read_text("utf-8"))
     Path(vault.path).write_text(json.dumps({**data, "version": 2, "new": 1}), "utf-8")

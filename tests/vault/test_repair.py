@@ -114,6 +114,28 @@ def test_each_state_is_said(vault: Vault) -> None:
     assert "token of" not in text
 
 
+def test_another_value_of_the_same_revision_is_said(vault: Vault) -> None:
+    base = Path(vault.path).read_bytes()
+    vault.set("a", bearer("one way"), hosts=["evil.example"])
+    one_way = load(vault)["credentials"]["a"]
+    Path(vault.path).write_bytes(base)
+    vault.accept()
+    vault.set("a", bearer("another way"))
+    data = load(vault)
+    data["credentials"]["a"] = one_way
+    store(vault, data)
+    assert states(vault)["a"] == "different"
+    assert "DIFFERENT" in examination_text(vault.examine())
+    assert "evil.example" in examination_text(vault.examine())
+
+
+def test_dates_are_bound(vault: Vault) -> None:
+    data = load(vault)
+    data["credentials"]["a"]["updated_at"] = "2099-01-01T00:00:00+00:00"
+    store(vault, data)
+    assert states(vault)["a"] == "broken"
+
+
 def test_broken_entry_is_given_up_only_by_name(vault: Vault) -> None:
     data = load(vault)
     data["credentials"]["b"]["tag"] = data["credentials"]["a"]["tag"]

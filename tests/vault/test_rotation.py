@@ -15,16 +15,16 @@ from pathlib import Path
 import pytest
 
 import flowlib_nb
-from flowlib_nb.errors import ConfigError, VaultError, WrongKeyError
+from flowlib_nb.errors import ConfigError, InputError, VaultError, WrongKeyError
 from flowlib_nb.vault import Vault, file, find_key, generate_key, init_key
 from flowlib_nb.vault.keys import (
     FILE_VARIABLE,
     KEY_VARIABLE,
     PREVIOUS_VARIABLE,
-    forget_old_keys,
     key_file_path,
     os_keyring,
     parse_key,
+    renew_key,
 )
 
 
@@ -94,9 +94,50 @@ def test_another_vault_of_the_same_user_stays_readable(vault: Vault, workspace: 
     assert not rotation.made_key  # the one that is there is new to this vault
     assert load(other)["keys"].keys() == load(vault)["keys"].keys()
     assert len(key_file_path().read_text().split()) == 2
-    forget_old_keys(find_key())
+    assert other.forget_old_keys() == 1
     assert len(key_file_path().read_text().split()) == 1
+    assert other.forget_old_keys() == 0
     assert other.get("c").token.reveal() == "token of c"
+    assert vault.get("a").token.reveal() == "token of a"
+
+
+def test_keys_that_a_vault_needs_are_not_forgotten(vault: Vault, workspace: Path) -> None:
+    other = Vault.open(workspace / "other.json")
+    other.set("c", {"type": "bearer", "token": "token of c"})
+    vault.rotate()
+    with pytest.raises(InputError, match=r"other\.json"):
+        vault.forget_old_keys()
+    with pytest.raises(InputError, match="still needs an older key"):
+        other.forget_old_keys()
+    assert len(key_file_path().read_text().split()) == 2
+    other.rotate()
+    assert vault.forget_old_keys() == 1
+    assert other.get("c").token.reveal() == "token of c"
+    assert vault.get("a").token.reveal() == "token of a"
+
+
+def test_key_made_by_another_rotation_is_not_forgotten(vault: Vault, workspace: Path) -> None:
+    """One that was killed between making its key and writing its vault."""
+    renew_key(find_key())
+    with pytest.raises(InputError, match="still needs an older key"):
+        vault.forget_old_keys()
+    assert vault.get("a").token.reveal() == "token of a"
+
+
+def test_many_rotations(vault: Vault) -> None:
+    path = key_file_path()
+    path.write_text("\n".join([*path.read_text().split(), *(generate_key() for _ in range(500))]))
+    vault.rotate()
+    assert vault.get("a").token.reveal() == "token of a"
+
+
+def test_key_file_behind_a_link_stays_behind_it(vault: Vault, tmp_path: Path) -> None:
+    path = key_file_path()
+    path.rename(tmp_path / "real")
+    path.symlink_to(tmp_path / "real")
+    vault.rotate()
+    assert path.is_symlink()
+    assert len((tmp_path / "real").read_text().split()) == 2
     assert vault.get("a").token.reveal() == "token of a"
 
 
@@ -250,7 +291,7 @@ def test_killed_at_any_moment_it_is_readable_and_can_be_finished(
         assert load(vault)["keys"].keys() == {find_key().key.id}
         # So that the file does not grow over its limit; both vaults are under the newest key.
         other.rotate()
-        forget_old_keys(find_key())
+        vault.forget_old_keys()
     forks.communicate()
     assert unfinished  # else no kill came between the key and the file
 

@@ -78,7 +78,8 @@ def test_mac(master: bytes) -> None:
 
 def test_credential(master: bytes) -> None:
     key = hkdf(master, VAULT_ID, f"flowlib-vault/1/credential/{ENTRY['id']}")
-    bound = {name: ENTRY[name] for name in ("id", "type", "hosts", "revision")}
+    of_entry = ("id", "type", "hosts", "revision", "created_at", "updated_at")
+    bound = {name: ENTRY[name] for name in of_entry}
     bound |= {name: FILE[name] for name in ("format", "version", "vault_id")} | {"name": "shop"}
     nonce, ciphertext, tag = (
         base64.b64decode(ENTRY[part]) for part in ("nonce", "ciphertext", "tag")

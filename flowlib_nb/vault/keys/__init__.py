@@ -1,7 +1,7 @@
 """Master keys: their form, the places where they are looked for, and how they are made."""
 
 from .form import PREFIX, FoundKey, MasterKey, generate_key, parse_key, parse_keys
-from .making import forget_old_keys, init_key, renew_key
+from .making import forget_keys_before, init_key, renew_key
 from .sources import (
     FILE_VARIABLE,
     KEY_VARIABLE,
@@ -22,7 +22,7 @@ __all__ = [
     "KeyState",
     "MasterKey",
     "find_key",
-    "forget_old_keys",
+    "forget_keys_before",
     "generate_key",
     "init_key",
     "key_file_path",

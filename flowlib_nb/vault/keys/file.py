@@ -7,10 +7,11 @@ import stat
 from pathlib import Path
 
 from ...errors import ConfigError, KeyInvalidError
-from ..atomic import draft_of, sync_folder
+from ..atomic import draft_of, read_ordinary, sync_folder
 from .form import sentence
 
-_MAX_BYTES = 4096
+# Room for twenty thousand older keys.
+_MAX_BYTES = 1 << 20
 
 
 def read(path: Path, source: str) -> str | None:
@@ -34,28 +35,19 @@ def read(path: Path, source: str) -> str | None:
         Others can read it, or it cannot be read.
     """
     try:
-        # Not blocking, since opening a FIFO would wait for someone to write to it.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        raw, status = read_ordinary(path, _MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise KeyInvalidError(f"{sentence(source)} cannot be read: {error.strerror}.") from None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise KeyInvalidError(f"{sentence(source)} is not an ordinary file.")
-    with open(descriptor, "rb") as file:
-        if _exposed(status):
-            raise KeyInvalidError(
-                f"{sentence(source)} can be read by other users "
-                f"(mode {stat.S_IMODE(status.st_mode):04o}), so it is not used.",
-                hint=f"Run `chmod 600 {path}`, and rotate the key if others may have seen it. "
-                "For a file mounted by a container platform, set its mode to 0400.",
-            )
-        try:
-            return file.read(_MAX_BYTES).decode("ascii", "replace")
-        except OSError as error:
-            raise KeyInvalidError(f"{sentence(source)} cannot be read: {error.strerror}.") from None
+    if _exposed(status):
+        raise KeyInvalidError(
+            f"{sentence(source)} can be read by other users "
+            f"(mode {stat.S_IMODE(status.st_mode):04o}), so it is not used.",
+            hint=f"Run `chmod 600 {path}`, and rotate the key if others may have seen it. "
+            "For a file mounted by a container platform, set its mode to 0400.",
+        )
+    return raw.decode("ascii", "replace")
 
 
 def create(path: Path, text: str) -> None:

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from typing import Literal
 
-from ...config import is_production
+from ...config import is_production, resolved
 from ...errors import ConfigError, KeyMissingError
 from ..lock import locked
 from . import file, os_keyring
-from .form import FoundKey, generate_key
+from .form import FoundKey, generate_key, parse_key
 from .sources import FILE_VARIABLE, KEY_VARIABLE, PREVIOUS_VARIABLE, find_key, key_file_path
 
 
@@ -83,39 +83,47 @@ def renew_key(found: FoundKey) -> FoundKey:
     return _rewritten(found, lambda texts: [generate_key(), *texts])
 
 
-def forget_old_keys(found: FoundKey) -> FoundKey:
-    """Remove all keys but the current one from the place where it lies.
+def forget_keys_before(found: FoundKey) -> FoundKey:
+    """Remove the keys that are older than one, from the place where it lies.
 
     Parameters
     ----------
     found : FoundKey
-        The current key.
+        The key; it stays, and so do newer ones.
 
     Returns
     -------
     FoundKey
-        The current key, alone in its place.
+        What is in that place now.
 
     Raises
     ------
     ConfigError
         The place is not ours to write to, or cannot be written.
     """
-    return _rewritten(found, lambda texts: texts[:1])
+
+    def kept(texts: list[str]) -> list[str]:
+        keys = [parse_key(text) for text in texts]
+        return texts[: keys.index(found.key) + 1] if found.key in keys else texts
+
+    return _rewritten(found, kept, any_current=True)
 
 
-def _rewritten(found: FoundKey, change: Callable[[list[str]], list[str]]) -> FoundKey:
+def _rewritten(
+    found: FoundKey, change: Callable[[list[str]], list[str]], *, any_current: bool = False
+) -> FoundKey:
     if found.kind not in ("file", "keyring"):
         raise ConfigError(
             f"The key comes from {found.source}, which only you can change.",
             hint=f"Make a new key with `flowlib secret`, put it there and the current one into "
             f"{PREVIOUS_VARIABLE}, then rotate again.",
         )
-    path = key_file_path()
+    # Through a link, so that it stays one.
+    path = resolved(key_file_path())
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(path, what="the keys"):
         current = find_key()
-        if current.key != found.key:
+        if current.key != found.key and not any_current:
             return current
         if found.kind == "file":
             texts = (file.read(path, found.source) or "").split()

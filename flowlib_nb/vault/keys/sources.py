@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from ...config import is_production
+from ...config import expanded, is_production
 from ...errors import FlowlibError, KeyMissingError
 from . import file, os_keyring
 from .form import FoundKey, KeyKind, MasterKey, parse_key, parse_keys
@@ -109,7 +109,7 @@ def _from_environment() -> FoundKey | None:
         source = f"the environment variable {KEY_VARIABLE}"
         return FoundKey(parse_key(text, source=source), source, "environment", previous_keys())
     if name := os.environ.get(FILE_VARIABLE, "").strip():
-        path = Path(name).expanduser()
+        path = expanded(name)
         source = f"the file {path} that {FILE_VARIABLE} names"
         content = file.read(path, source)
         if content is None:
