@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FlowValidationError, InputError
+from .terminal import read_input
 
 if TYPE_CHECKING:
     from ..engine import Flow, Run
@@ -80,7 +81,7 @@ def _validate(arguments: argparse.Namespace) -> int:
 def _flow(file: str) -> Flow:
     from ..engine import Flow
 
-    return Flow.from_yaml(sys.stdin.read(), name="stdin") if file == "-" else Flow.from_file(file)
+    return Flow.from_yaml(read_input(), name="stdin") if file == "-" else Flow.from_file(file)
 
 
 def _inputs(texts: list[str]) -> dict[str, Any]:

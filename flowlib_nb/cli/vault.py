@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import InputError
 from ..vault.forms import TYPES_HELP
 from . import vault_care
+from .terminal import is_terminal, read_input
 
 
 def add_to(commands: Any) -> None:
@@ -23,7 +24,7 @@ def add_to(commands: Any) -> None:
     shown.set_defaults(command=_list)
     put = parts.add_parser("set", help="store a credential; asks for its values")
     put.add_argument("name", metavar="NAME")
-    put.add_argument("--type", default="api_key", help=TYPES_HELP)
+    put.add_argument("--type", help=TYPES_HELP)
     put.add_argument("--hosts", default="", help="where it may be sent, with commas")
     put.add_argument(
         "--stdin", action="store_true", help="read the fields as a JSON object from standard input"
@@ -50,11 +51,14 @@ def _list(arguments: argparse.Namespace) -> int:
     from ..vault import Vault
     from ..vault.report import credential_table
 
-    infos = Vault.open().infos()
+    vault = Vault.open()
+    infos = vault.infos()
     if arguments.json:
         print(json.dumps([asdict(info) for info in infos], indent=2))
     else:
         print(credential_table(infos))
+    if doubt := vault.doubt():
+        print(f"flowlib: {doubt}", file=sys.stderr)
     return 0
 
 
@@ -70,24 +74,29 @@ def _set(arguments: argparse.Namespace) -> int:
     check_name(arguments.name)
     hosts = split_hosts(arguments.hosts)
     parse_hosts(hosts)  # before anything is typed in vain
+    kind = arguments.type or "api_key"
     if arguments.stdin:
         fields = _fields_from_stdin()
-    elif sys.stdin.isatty():
-        fields = ask_fields(arguments.type, arguments.name, getpass.getpass, input)
+        given = fields.pop("type", arguments.type)
+        if arguments.type not in (None, given):
+            raise InputError("The type on the line and the one in the JSON object differ.")
+        kind = given or kind
+    elif is_terminal():
+        fields = ask_fields(kind, arguments.name, getpass.getpass, input)
     else:
         raise InputError(
             "There is no terminal to ask in; nothing was stored.",
             hint="Give the fields as a JSON object on standard input, with --stdin.",
         )
-    info = vault.set(arguments.name, {"type": arguments.type, **fields}, hosts=hosts)
+    info = vault.set(arguments.name, {"type": kind, **fields}, hosts=hosts)
     print(credential_text(info), file=sys.stderr)
     return 0
 
 
 def _fields_from_stdin() -> dict[str, Any]:
     try:
-        fields = json.load(sys.stdin)
-    except ValueError:
+        fields = json.loads(read_input())
+    except (ValueError, RecursionError):
         fields = None  # the error's own text would repeat what was read
     if not isinstance(fields, dict):
         raise InputError('Standard input must be one JSON object, such as {"token": "…"}.')

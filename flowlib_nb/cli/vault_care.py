@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..models.secret import Secret
+from .terminal import is_terminal, read_input
 
 
 def add_to(parts: Any) -> None:
@@ -73,7 +75,7 @@ def _repair(arguments: argparse.Namespace) -> int:
     examined = vault.examine()
     print(examination_text(examined), file=sys.stderr)
     if not arguments.yes:
-        if not sys.stdin.isatty():
+        if not is_terminal():
             raise InputError(
                 "There is no terminal to ask in; nothing was changed.",
                 hint="Look at the list above, then say --yes.",
@@ -121,10 +123,10 @@ def _import(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _passphrase(arguments: argparse.Namespace, *, twice: bool) -> str:
+def _passphrase(arguments: argparse.Namespace, *, twice: bool) -> str | Secret:
     if arguments.stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    if not sys.stdin.isatty():
+        return read_input().partition("\n")[0].rstrip("\r")
+    if not is_terminal():
         raise InputError(
             "There is no terminal to ask in; nothing was done.",
             hint="Give the passphrase on standard input, with --stdin.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from typing import NoReturn
 
@@ -43,6 +44,37 @@ class LineParser(argparse.ArgumentParser):
             return self.parse_args(words)
         except _HelpShownError:
             return None
+
+
+class ReticentParser(LineParser):
+    """Parses a line whose words may be secrets in the wrong place: no error repeats one."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise with the message, less what was typed."""
+        super().error(without_words(message))
+
+
+def without_words(message: str) -> str:
+    """One of argparse's messages without the words that it complains about.
+
+    Parameters
+    ----------
+    message : str
+        The message.
+
+    Returns
+    -------
+    str
+        What is wrong.
+    """
+    if message.startswith("unrecognized arguments"):
+        return "there are words too many"
+    pattern = r"(argument [^:]+: )?invalid choice: .*\(choose from (.*)\)"
+    choice = re.fullmatch(pattern, message, re.DOTALL)
+    if choice:
+        known = choice[2].replace("'", "")
+        return f"{choice[1] or ''}choose from {known}"
+    return re.sub(r"'.*'", "…", message, flags=re.DOTALL)
 
 
 class _HelpShownError(Exception):

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 
-from ..errors import InputError
+from ..errors import CredentialNotFoundError, InputError
 from ..models.hosts import parse_hosts
 from ..models.names import check_name
 from ..vault import Vault, init_key
 from ..vault.bundle_file import new_file, read_file
 from ..vault.forms import TYPES_HELP, ask_fields, ask_passphrase, split_hosts
 from ..vault.report import credential_table, credential_text, rotation_text, status_text
-from .arguments import LineParser
+from .arguments import LineParser, ReticentParser
+from .history import forget_current_cell
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _VALUE_ON_LINE = (
     "A secret must not be typed on the line: it would stay in the notebook. Nothing was stored.\n"
-    "Delete this cell, treat the value as leaked, and run `%flowlib_secret set {name}`, which asks."
+    "Delete this cell, treat the value as leaked, and run `%flowlib_secret set NAME`, which asks."
 )
 
 
@@ -38,11 +39,20 @@ class SecretMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell)
+        self._shell = shell
 
     @no_var_expand
     @line_magic
     def flowlib_secret(self, line: str) -> None:
         """Show, store and remove credentials (``%flowlib_secret --help``)."""
+        try:
+            self._run(line)
+        except (UsageError, InputError, CredentialNotFoundError):
+            # A value may have been typed in the wrong place.
+            forget_current_cell(self._shell, line)
+            raise
+
+    def _run(self, line: str) -> None:
         _refuse_value(line)
         arguments = _parser().parse_line(line)
         if arguments is None:
@@ -76,7 +86,10 @@ class SecretMagics(Magics):
         print(credential_text(vault.info(arguments.name)))
 
     def _list(self, arguments: argparse.Namespace) -> None:
-        print(credential_table(Vault.open().infos()))
+        vault = Vault.open()
+        print(credential_table(vault.infos()))
+        if doubt := vault.doubt():
+            print(f"\n{doubt}")
 
     def _show(self, arguments: argparse.Namespace) -> None:
         print(credential_text(Vault.open().info(arguments.name)))
@@ -132,9 +145,7 @@ def _refuse_value(line: str) -> None:
         elif not word.startswith(("--type=", "--hosts=", "--help", "-h")):
             plain.append(word)
     if len(plain) > 1:
-        raise UsageError(
-            _VALUE_ON_LINE.format(name=plain[0] if plain[0].isidentifier() else "NAME")
-        )
+        raise UsageError(_VALUE_ON_LINE)
 
 
 def _ask_secret(prompt: str) -> str:
@@ -151,15 +162,17 @@ def _asking(command: str) -> Iterator[None]:
             "This front end cannot ask for a password, so nothing was done.",
             hint=f"Run `{command}` in a terminal instead.",
         ) from None
+    except (EOFError, UnicodeError):
+        raise InputError("What was typed could not be read; nothing was done.") from None
 
 
 def _parser() -> LineParser:
-    parser = LineParser(
+    parser = ReticentParser(
         prog="%flowlib_secret",
         description="Credentials of this workspace's vault. Without a command: the status.",
     )
     commands: Any = parser.add_subparsers(
-        dest="command", metavar="COMMAND", parser_class=LineParser
+        dest="command", metavar="COMMAND", parser_class=ReticentParser
     )
     init = commands.add_parser("init", help="make an encryption key for this user")
     init.add_argument("--keyring", action="store_true", help="keep it in the OS keyring")

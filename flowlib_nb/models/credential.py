@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from ..errors import CredentialInvalidError, InputError, Problem
 from .names import check_name
@@ -31,6 +39,15 @@ __all__ = [
     "parse_credential",
     "to_plain",
 ]
+
+
+def _unicode(text: str) -> str:
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("has half a surrogate pair")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_unicode)]
 
 
 class _Credential(BaseModel):
@@ -76,7 +93,7 @@ class ApiKey(_Credential):
 
     type: Literal["api_key"] = "api_key"
     key: Secret
-    name: str = "X-API-Key"
+    name: Text = "X-API-Key"
     placement: Literal["header", "query"] = "header"
 
     @field_validator("name")
@@ -122,7 +139,7 @@ class Basic(_Credential):
     """
 
     type: Literal["basic"] = "basic"
-    username: str
+    username: Text
     password: Secret
 
     @field_validator("username")
@@ -157,13 +174,13 @@ class OAuth2(_Credential):
     """
 
     type: Literal["oauth2"] = "oauth2"
-    provider: str
-    client_id: str
+    provider: Text
+    client_id: Text
     client_secret: Secret | None = None
     access_token: Secret | None = None
     refresh_token: Secret | None = None
     expires_at: datetime | None = None
-    scopes: tuple[str, ...] = ()
+    scopes: tuple[Text, ...] = ()
 
     @field_validator("expires_at")
     @classmethod
@@ -202,7 +219,7 @@ class Custom(_Credential):
     """
 
     type: Literal["custom"] = "custom"
-    fields: dict[str, Secret] = Field(min_length=1)
+    fields: dict[Text, Secret] = Field(min_length=1)
 
 
 Credential = ApiKey | Bearer | Basic | OAuth2 | ConnectionString | Custom

@@ -1,4 +1,4 @@
-"""What can name a credential; apart from the models, so that listing needs no pydantic."""
+"""Names and types of credentials; apart from the models, so that listing needs no pydantic."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 
 from ..errors import InputError
 
+CREDENTIAL_TYPES = ("api_key", "bearer", "basic", "oauth2", "connection_string", "custom")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 
 
@@ -40,7 +41,9 @@ def check_name(name: str) -> None:
         See :func:`is_name`.
     """
     if not is_name(name):
-        shown = repr(name) if isinstance(name, str) and len(name) <= 40 else "That"
+        # Something like NAME=VALUE is not repeated: the value may be the secret.
+        is_harmless = isinstance(name, str) and re.fullmatch(r"[\w .-]{1,40}", name)
+        shown = repr(name) if is_harmless else "That"
         raise InputError(
             f"{shown} cannot name a credential.",
             hint="Begin with a letter or underscore, then use letters, digits, dots, dashes and "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hmac import compare_digest
 from typing import Any
 
 from ..errors import InputError
@@ -47,7 +46,7 @@ def ask_fields(
     Returns
     -------
     dict
-        Plaintext: hand it to the vault and forget it.
+        Secret where the field is one.
 
     Raises
     ------
@@ -63,7 +62,8 @@ def ask_fields(
     for field in fields_of(kind):
         default = "" if field.is_required else f" [{field.default}]"
         prompt = f"{field.name} of {name!r}{default}: "
-        answer = ask_secret(prompt) if field.is_secret else ask(prompt)
+        # Hidden at once: an interrupt at the next prompt may show this frame.
+        answer = Secret(ask_secret(prompt)) if field.is_secret else ask(prompt)
         if answer:
             fields[field.name] = answer
         elif field.is_required:
@@ -71,7 +71,7 @@ def ask_fields(
     return fields
 
 
-def ask_passphrase(ask_secret: Callable[[str], str], *, twice: bool) -> str:
+def ask_passphrase(ask_secret: Callable[[str], str], *, twice: bool) -> Secret:
     """Ask for a bundle's passphrase.
 
     Parameters
@@ -83,7 +83,7 @@ def ask_passphrase(ask_secret: Callable[[str], str], *, twice: bool) -> str:
 
     Returns
     -------
-    str
+    Secret
         What was typed.
 
     Raises
@@ -91,10 +91,9 @@ def ask_passphrase(ask_secret: Callable[[str], str], *, twice: bool) -> str:
     InputError
         It is too short for a new bundle, or the second answer differs.
     """
-    passphrase = ask_secret("Passphrase: ")
+    passphrase = Secret(ask_secret("Passphrase: "))
     if twice:
-        check_passphrase(Secret(passphrase))
-    if twice and not compare_digest(passphrase.encode(), ask_secret("Once more: ").encode()):
-        del passphrase
-        raise InputError("The two passphrases differ; nothing was done.")
+        check_passphrase(passphrase)
+        if passphrase != Secret(ask_secret("Once more: ")):
+            raise InputError("The two passphrases differ; nothing was done.")
     return passphrase

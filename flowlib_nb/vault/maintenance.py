@@ -136,12 +136,12 @@ class Maintained:
         """
         return repair.accept(self._store)
 
-    def export_bundle(self, passphrase: str, names: Iterable[str] | None = None) -> bytes:
+    def export_bundle(self, passphrase: str | Secret, names: Iterable[str] | None = None) -> bytes:
         """Encrypt credentials under a passphrase, to carry them to another vault.
 
         Parameters
         ----------
-        passphrase : str
+        passphrase : str or Secret
             At least 12 characters; the key is made from it with scrypt.
         names : iterable of str, optional
             Which credentials; all if left out.
@@ -160,7 +160,7 @@ class Maintained:
         KeyMissingError, KeyInvalidError, VaultError
             The vault cannot be read.
         """
-        hidden = Secret(passphrase)
+        hidden = _hidden(passphrase)
         del passphrase  # verbose tracebacks show the arguments of the frames they pass
         check_passphrase(hidden)
         opened = self._store.opened()
@@ -170,7 +170,7 @@ class Maintained:
         return seal_bundle({name: _carried(opened, name) for name in chosen}, hidden)
 
     def import_bundle(
-        self, raw: bytes, passphrase: str, *, on_conflict: OnConflict = "fail"
+        self, raw: bytes, passphrase: str | Secret, *, on_conflict: OnConflict = "fail"
     ) -> list[str]:
         """Store the credentials of a bundle: all of them, in one write, or none.
 
@@ -178,7 +178,7 @@ class Maintained:
         ----------
         raw : bytes
             What :meth:`export_bundle` gave.
-        passphrase : str
+        passphrase : str or Secret
             The one that it was made with.
         on_conflict : str, optional
             For names that the vault has already: ``fail``, ``skip`` them, or ``replace`` those in
@@ -198,7 +198,7 @@ class Maintained:
         KeyMissingError, KeyInvalidError, VaultError
             The vault cannot be read or written.
         """
-        hidden = Secret(passphrase)
+        hidden = _hidden(passphrase)
         del passphrase
         self._store.key()  # before the time that the passphrase costs
         credentials = open_bundle(raw, hidden)
@@ -215,6 +215,16 @@ class Maintained:
             if added:
                 opened.write({**opened.content.credentials, **added})
         return sorted(added)
+
+
+def _hidden(passphrase: str | Secret) -> Secret:
+    try:
+        return passphrase if isinstance(passphrase, Secret) else Secret(passphrase)
+    except (ValueError, TypeError):
+        pass
+    finally:
+        del passphrase
+    raise InputError("The passphrase is not text.")
 
 
 def _carried(opened: Opened, name: str) -> Carried:

@@ -12,7 +12,7 @@ from traitlets import Unicode
 from traitlets.config import Configurable
 
 from ..config import Workspace, resolved
-from ..errors import InputError
+from ..errors import InputError, KeyInvalidError, KeyMissingError, WrongKeyError
 from ..models.hosts import parse_hosts
 from ..models.names import check_name
 from .content import Entry, utc_now
@@ -55,7 +55,8 @@ class Vault(Maintained, Configurable):
     stores is seen at once. Use :meth:`open`.
 
     Names, types and hosts are not encrypted and can be listed without the vault's key, but then
-    nothing vouches for them. With the key, every call refuses a file that was changed.
+    nothing vouches for them (:meth:`doubt`). With the vault's key, every call refuses a file that
+    was changed.
     """
 
     path = Unicode(
@@ -350,6 +351,28 @@ class Vault(Maintained, Configurable):
             )
             moved = opened.sealed(new_name, moved, lambda: opened.unsealed(name, entry))
             opened.write({**_without(credentials, name), new_name: moved})
+
+    def doubt(self) -> str | None:
+        """Say why nothing vouches for what is listed.
+
+        Returns
+        -------
+        str or None
+            A sentence: the key is missing or not the vault's. None where the file is authentic, or
+            there is none.
+
+        Raises
+        ------
+        VaultError
+            The file cannot be read, or was changed by something else.
+        """
+        if not self.exists():
+            return None
+        try:
+            self._store.opened()
+        except (KeyMissingError, KeyInvalidError, WrongKeyError) as error:
+            return f"Nothing vouches for this list, which anyone may have changed. {error.message}"
+        return None
 
     def require_key(self) -> None:
         """Make sure that credentials can be stored, before anyone is asked for their values.

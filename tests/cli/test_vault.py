@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,3 +166,74 @@ def test_hosts_are_looked_at_before_anything_is_typed(workspace: Path, key: str)
     assert "has a scheme" in done.stderr
     done = flowlib("vault", "set", "my key", "--stdin", stdin="not even JSON")
     assert "cannot name a credential" in done.stderr
+
+
+def test_a_list_that_nothing_vouches_for_says_so(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert flowlib("vault", "list").stderr == ""
+    monkeypatch.setenv(KEY_VARIABLE, generate_key())
+    done = flowlib("vault", "list", "--json")
+    assert [entry["name"] for entry in json.loads(done.stdout)] == ["other", "shop"]
+    assert "Nothing vouches for this list" in done.stderr
+
+
+def test_the_type_may_stand_in_the_fields(workspace: Path, key: str) -> None:
+    fields = json.dumps({"type": "bearer", "token": "t"})
+    assert flowlib("vault", "set", "a", "--stdin", stdin=fields).returncode == 0
+    assert Vault.open().info("a").type == "bearer"
+    done = flowlib("vault", "set", "b", "--type", "basic", "--stdin", stdin=fields)
+    assert "differ" in done.stderr
+    assert Vault.open().names() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("command", "variables"),
+    [
+        ("vault set c --stdin < deep", {}),
+        ("vault set c --stdin < binary", {}),
+        ("vault set c --stdin <&-", {}),
+        ("vault set c <&-", {}),
+        ("vault export o.json --stdin < binary", {}),
+        ("vault import fifo --stdin < deep", {}),
+        ("vault import '~nosuchuser/x' --stdin < deep", {}),
+        ("vault list > /dev/full", {}),
+        ("vault list", {"FLOWLIB_WORKSPACE": "~nosuchuser/x"}),
+        ("vault get", {}),
+        ("vault rm shop 'a value'", {}),
+        ("doctor", {"FLOWLIB_ENCRYPTION_KEY": "", "FLOWLIB_ENCRYPTION_KEY_FILE": "~nosuchuser/x"}),
+        ("run '~nosuchuser/x'", {}),
+        ("run - < binary", {}),
+    ],
+)
+def test_each_misuse_is_one_message(
+    command: str, variables: dict[str, str], workspace: Path, key: str
+) -> None:
+    (workspace / "deep").write_text("[" * 200_000)
+    (workspace / "binary").write_bytes(b"\xff\xfe\x00")
+    os.mkfifo(workspace / "fifo")
+    Vault.open().set("shop", {"type": "bearer", "token": "t"})
+    done = subprocess.run(
+        f"{sys.executable} -m flowlib_nb {command}", shell=True, capture_output=True, text=True,
+        env={**os.environ, **variables}, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    shown = done.stderr + done.stdout
+    assert shown
+    assert "Traceback" not in shown
+    assert "a value" not in shown
+
+
+def test_a_working_directory_that_is_gone(workspace: Path, key: str) -> None:
+    done = subprocess.run(
+        f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m flowlib_nb vault list",
+        shell=True, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_the_end_of_the_input_at_a_prompt(workspace: Path, key: str) -> None:
+    code, shown = in_a_terminal("vault", "set", "c", answers=(("key of", "\x04"),))
+    assert code == 2
+    assert "Traceback" not in shown

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import html
 import json
 import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -325,3 +329,26 @@ class TestCredentials:
         for run in (failed, gone):
             shown = str(run.error) + repr(run) + run._repr_html_() + run.trace.to_string()
             assert token not in shown
+
+    def test_latin_1_goes_into_a_header(self, workspace: Path, key: str) -> None:
+        Vault.open().set(
+            "l", {"type": "bearer", "token": "caf\u00e9-caf\u00e9"}, hosts=["127.0.0.1"]
+        )
+        with server(lambda _: (200, {}, b"")) as (url, seen):
+            assert request(f"    credential: l\n    with: {{url: {url}}}").status == "success"
+        assert seen[0].headers["Authorization"] == "Bearer caf\u00e9-caf\u00e9"
+
+    def test_other_spellings_are_masked(self, workspace: Path, key: str) -> None:
+        secret = "a&b/c<d>\"e' f+g"
+        Vault.open().set(
+            "q", {"type": "api_key", "key": secret, "name": "k", "placement": "query"},
+            hosts=["127.0.0.1"],
+        )  # fmt: skip
+        spellings = [
+            secret, quote(secret, safe=""), quote(secret, safe="").lower(), html.escape(secret),
+            base64.b64encode(secret.encode()).decode(), json.dumps(secret)[1:-1],
+        ]  # fmt: skip
+        with server(lambda _: (200, {}, "\n".join(spellings).encode())) as (url, _):
+            shown = request(f"    credential: q\n    with: {{url: {url}, response: text}}").output
+        for spelling in spellings:
+            assert spelling not in shown["body"]

@@ -50,7 +50,14 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
 
-    def run(self, code: str, answers: tuple[str, ...] = (), *, stdin: bool = True) -> Outcome:
+    def run(
+        self,
+        code: str,
+        answers: tuple[str, ...] = (),
+        *,
+        stdin: bool = True,
+        interrupt_after: int | None = None,
+    ) -> Outcome:
         outcome = Outcome()
         waiting = list(answers)
 
@@ -69,12 +76,19 @@ class Kernel:
 
         def on_stdin(message: dict[str, Any]) -> None:
             outcome.prompts.append((message["content"]["prompt"], message["content"]["password"]))
-            self.client.input(waiting.pop(0))
+            if len(outcome.prompts) - 1 == interrupt_after:
+                self.interrupt()
+            else:
+                self.client.input(waiting.pop(0))
 
-        reply = self.client.execute_interactive(
-            code, allow_stdin=stdin, timeout=90, output_hook=on_iopub,
-            stdin_hook=on_stdin if stdin else None,
-        )  # fmt: skip
+        while True:
+            reply = self.client.execute_interactive(
+                code, allow_stdin=stdin, timeout=90, output_hook=on_iopub,
+                stdin_hook=on_stdin if stdin else None,
+            )  # fmt: skip
+            # Just after an error or an interrupt, a kernel drops the request that comes next.
+            if reply["content"]["status"] != "aborted":
+                break
         self.messages.append(reply)
         outcome.status = reply["content"]["status"]
         return outcome

@@ -80,7 +80,7 @@ def test_functions_of_the_notebook_are_called(kernel: Kernel) -> None:
         ("%flow nobody", "InputError", ["nobody"]),
         ("%flow --file none.yaml", "InputError", ["none.yaml"]),
         ("%flowlib_secret set c", "KeyMissingError", ["%flowlib_secret init"]),
-        ("%flowlib_secret bogus", "UsageError", ["bogus"]),
+        ("%flowlib_secret bogus", "UsageError", ["choose from init, set"]),
         ("%flowlib_secret rm c", "KeyMissingError", ["key"]),
     ],
 )

@@ -144,7 +144,8 @@ def _request(outgoing: Outgoing, parts: RequestParts, origin: Origin) -> httpx2.
     return httpx2.Request(
         outgoing.method,
         url,
-        headers=list(parts.headers),
+        # Latin-1, as RFC 9110 §5.5 has it; header_problem lets nothing else through.
+        headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in parts.headers],
         content=outgoing.content or None,
         extensions={"timeout": timeout},
     )

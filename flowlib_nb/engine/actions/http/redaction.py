@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -75,8 +78,11 @@ def _added(before: Outgoing, after: RequestParts) -> Iterator[str]:
 
 def _spellings(text: str) -> Iterator[str]:
     yield text
-    yield quote(text, safe="")
-    yield quote_plus(text)
+    for encoded in (quote(text, safe=""), quote_plus(text)):
+        yield encoded
+        yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
+    yield html.escape(text)
+    yield base64.b64encode(text.encode()).decode().rstrip("=")
     yield json.dumps(text)[1:-1]
     yield json.dumps(text, ensure_ascii=False)[1:-1]
     yield json.dumps(text)[1:-1].replace("/", "\\/")
