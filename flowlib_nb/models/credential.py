@@ -192,8 +192,10 @@ class OAuth2(_Credential):
         """Set ``Authorization: Bearer …``."""
         if self.access_token is None:
             raise InputError("The credential has no access token yet; it must be connected first.")
-        value = f"Bearer {self.access_token.reveal()}"
-        return parts.with_header("Authorization", value, field="access_token")
+        # Without a name: tracebacks may show locals.
+        return parts.with_header(
+            "Authorization", f"Bearer {self.access_token.reveal()}", field="access_token"
+        )
 
 
 class ConnectionString(_Credential):
@@ -326,6 +328,7 @@ def parse_credential(data: Any) -> Credential:
         for finding in error.errors(include_url=False, include_input=False, include_context=False):
             path = tuple(finding["loc"][1:])
             problems.append(_problem(finding["type"], finding["msg"], path, model))
+            del finding, path  # where a field's name belongs may stand a pasted secret
     finally:
         values.clear()
     raise CredentialInvalidError(problems)

@@ -389,6 +389,9 @@ def _default_port(scheme: str) -> int:
 
 
 def _shown(text: str) -> str:
-    # A pattern is no secret, unless an address with a password in it was pasted.
-    shown = text.rpartition("@")[2].partition("?")[0]
-    return repr(shown if len(shown) <= 80 else f"{shown[:77]}...")
+    # A pattern is no secret, unless an address was pasted that holds one: as user name and
+    # password, in the path (webhooks), in the query or in the fragment.
+    scheme, separator, rest = text.rpartition("://")
+    host = re.split("[/?#]", rest.rpartition("@")[2], maxsplit=1)[0]
+    shown = f"{scheme}{separator}{host}{'…' if not rest.endswith(host) else ''}"
+    return repr(shown if len(shown) <= 80 else f"{shown[:77]}…")
