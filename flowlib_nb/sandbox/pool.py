@@ -18,6 +18,8 @@ from .worker_process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
 
 # Between the engine's own clock and the parent's: room to answer "timeout" rather than be killed.
 HARD_GRACE = 0.25
+# Sources in one request: the parent's clock must not run out over a long flow's many templates.
+CHECKED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,13 @@ class SyntaxReport:
         ``syntax``, or a limit's code for a source that could not even be parsed within it.
     message : str
         The engine's reason.
-    line, column : int or None
+    line : int or None
         In the checked form, from 1.
     """
 
     code: str
     message: str
     line: int | None
-    column: int | None
 
 
 class Sandbox(SingletonConfigurable):
@@ -105,36 +106,38 @@ class Sandbox(SingletonConfigurable):
         SandboxError
             No worker can be started.
         """
-        header = {
-            "operation": "evaluate",
-            "program": program,
-            "output_bytes": self.output_limit << 20,
-        }
+        if len(payload) > self.memory_limit << 20:
+            # Not sent: the worker could not even hold it.
+            raise self._failure("memory", "", expression)
+        header = {"operation": "evaluate", "program": program}
         answer = self._ask(Frame(header, payload), expression)
         if answer.header["status"] == "ok":
             return answer.body
         raise self._failure(answer.header["code"], answer.header["message"], expression)
 
     def check(self, sources: Sequence[Sequence[str]]) -> list[SyntaxReport | None]:
-        """Whether sources parse; nothing of them is run.
+        """Whether sources parse.
 
         Parameters
         ----------
         sources : sequence of sequences of str
-            For each source the forms that must all parse.
+            For each source the forms that must all parse, and that do nothing when run.
 
         Returns
         -------
         list of SyntaxReport or None
             One for each source; None where all of its forms parse.
         """
-        if not sources:
-            return []
-        header = {"operation": "check", "sources": [{"forms": list(forms)} for forms in sources]}
-        answer = self._ask(Frame(header), "")
-        if answer.header["status"] != "ok":
-            raise self._failure(answer.header["code"], answer.header["message"], "")
-        return [SyntaxReport(**item) if item else None for item in answer.header["problems"]]
+        reports: list[SyntaxReport | None] = []
+        for start in range(0, len(sources), CHECKED_AT_ONCE):
+            batch = [{"forms": list(forms)} for forms in sources[start : start + CHECKED_AT_ONCE]]
+            answer = self._ask(Frame({"operation": "check", "sources": batch}), "")
+            if answer.header["status"] != "ok":
+                raise self._failure(answer.header["code"], answer.header["message"], "")
+            reports += [
+                SyntaxReport(**item) if item else None for item in answer.header["problems"]
+            ]
+        return reports
 
     def close(self) -> None:
         """End all workers. The sandbox starts new ones when it is used again."""
@@ -194,20 +197,25 @@ class Sandbox(SingletonConfigurable):
         with self._changed:
             if worker in self._busy:
                 self._busy.discard(worker)
+                if worker.settings != self._settings():
+                    worker.kill()  # an option was changed meanwhile
                 if worker.alive:
                     self._free.append(worker)
             self._changed.notify()
 
     def _start(self) -> WorkerProcess:
-        settings = {
+        return WorkerProcess(self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        return {
             "limits": {
                 "seconds": self.time_limit,
                 "memory_bytes": self.memory_limit << 20,
                 "stack_bytes": self.stack_limit << 10,
             },
             "hard_seconds": self.time_limit + 4 * HARD_GRACE,
+            "output_bytes": self.output_limit << 20,
         }
-        return WorkerProcess(settings, max_answer=self.output_limit << 20)
 
     def _options_changed(self, change: object) -> None:
         # Limits are fixed at a worker's start: idle workers would keep the old ones.

@@ -16,6 +16,8 @@
     "FinalizationRegistry", "console",
   ];
   for (const name of removed) delete global[name];
+  // Their setters keep what they are given in the engine, out of Object.freeze's reach.
+  for (const name of ["prepareStackTrace", "stackTraceLimit"]) delete Error[name];
 
   const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
   const helpers = {
@@ -34,6 +36,15 @@
     if (value === null || value === undefined) return "";
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? "" : value.toISOString();
     return typeof value === "object" ? JSON.stringify(value) : String(value);
+  };
+
+  // Half of a surrogate pair has no UTF-8; JSON.stringify writes it, and nothing else, as \ud….
+  const toJson = (value) => {
+    const text = JSON.stringify(value);
+    if (text !== undefined && text.includes("\\ud") && /(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(text)) {
+      throw new TypeError("a text holds half of a surrogate pair, which is not valid Unicode");
+    }
+    return text;
   };
 
   const rejectUnusable = (value) => {
@@ -58,7 +69,10 @@
       }
     };
     let name = "Error", message = "", stack = "";
-    if (thrown !== null && typeof thrown === "object") {
+    if (thrown === null) {
+      // What the engine throws when no memory is left even for an error.
+      name = "null";
+    } else if (typeof thrown === "object") {
       name = read("name") || "Error";
       message = read("message");
       stack = read("stack");
@@ -78,12 +92,12 @@
         index = part[0];
         try {
           const value = rejectUnusable(part[1]());
-          if (field[0]) exact = JSON.stringify(value); else text += asText(value);
+          if (field[0]) exact = toJson(value); else text += asText(value);
         } catch (thrown) {
           if (!lenient) throw thrown;
         }
       }
-      if (!field[0]) return "[0," + JSON.stringify(text) + "]";
+      if (!field[0]) return "[0," + toJson(text) + "]";
       return "[0," + (exact === undefined ? "null" : exact) + "]";
     } catch (thrown) {
       return "[1," + JSON.stringify(describe(thrown, index)) + "]";
@@ -109,8 +123,16 @@
   // The one slot that stays writable: the host puts each evaluation's data there.
   Object.defineProperty(global, "$payload", { value: "", writable: true, enumerable: false });
 
+  // Objects whose prototypes no global names: iterators, generators and their kin.
+  const hidden = [
+    [][Symbol.iterator](), ""[Symbol.iterator](), new Map().entries(), new Set().entries(),
+    "".matchAll(/x/g), [].values().map((value) => value), Iterator.from({ next() {} }),
+    (function* () {})(), (async function* () {})(),
+    (function* () {}), (async function* () {}), (async function () {}),
+  ];
   const seen = new Set();
   const queue = Reflect.ownKeys(global).map((key) => global[key]);
+  queue.push(...hidden.map((item) => Object.getPrototypeOf(item)));
   while (queue.length > 0) {
     const item = queue.pop();
     if (item === null || (typeof item !== "object" && typeof item !== "function")) continue;
@@ -125,17 +147,6 @@
       queue.push(descriptor.value, descriptor.get, descriptor.set);
     }
     Object.freeze(item);
-  }
-  // Prototypes that no global names: iterators, generators and their kin.
-  const hidden = [
-    [][Symbol.iterator](), ""[Symbol.iterator](), new Map().entries(), new Set().entries(),
-    "".matchAll(/x/g), (function* () {})(), (async function* () {})(),
-    (function* () {}), (async function* () {}), (async function () {}),
-  ];
-  for (let item of hidden) {
-    for (item = Object.getPrototypeOf(item); item !== null; item = Object.getPrototypeOf(item)) {
-      Object.freeze(item);
-    }
   }
   for (const key of Reflect.ownKeys(global)) {
     if (key !== "$payload") {

@@ -21,7 +21,7 @@ _PAGE = 64 * 1024
 _KEEP_GROWTH = 8 << 20
 # The engine's own code and builtins; a template's memory comes on top.
 _IMAGE_ROOM = 2 << 20
-_FRAME = re.compile(r"eval_script:(\d+)(?::(\d+))?")
+_FRAME = re.compile(r"eval_script:(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,15 @@ class EvaluationError(Exception):
         ``syntax``, ``runtime``, ``timeout``, ``memory`` or ``crashed``.
     message : str
         The engine's reason.
-    line, column : int or None
-        In the program, from 1.
+    line : int or None
+        In the program, from 1. The engine's column of a syntax error is not the error's.
     """
 
-    def __init__(
-        self, code: str, message: str, line: int | None = None, column: int | None = None
-    ) -> None:
+    def __init__(self, code: str, message: str, line: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.line = line
-        self.column = column
 
 
 class WasmEngine:
@@ -100,6 +97,11 @@ class WasmEngine:
         self._clean = False
         try:
             self._globals["$payload"] = payload
+        except Exception:
+            # A text can always be put there, unless there is no room for it.
+            self._discard()
+            raise EvaluationError("memory", "the memory limit was reached") from None
+        try:
             result = self._context.eval(program)
         except Exception as error:
             raise self._classified(error) from None
@@ -108,16 +110,20 @@ class WasmEngine:
         return result
 
     def parses(self, source: str) -> EvaluationError | None:
-        """Whether ``source`` parses as a script; nothing of it is run.
+        """Whether ``source`` parses as a script.
+
+        Parameters
+        ----------
+        source : str
+            What does nothing when run, since it is: the engine cannot only parse.
 
         Returns
         -------
         EvaluationError or None
-            The syntax error, with its line and column in ``source``.
+            The syntax error, with its line in ``source``.
         """
         self._restore()
         try:
-            # The function is only made, never called.
             self._context.eval(source)
         except Exception as error:
             self._clean = False
@@ -169,12 +175,17 @@ class WasmEngine:
         if isinstance(error, engine_errors.MemoryLimitError):
             return EvaluationError("memory", "the memory limit was reached")
         if isinstance(error, engine_errors.JSError):
+            if error.message == "null" and error.stack is None:
+                # No memory was left even for an error; templates' own throws do not come up here.
+                return EvaluationError("memory", "the memory limit was reached")
             at = _FRAME.search(error.stack or "")
             line = int(at[1]) if at else None
-            column = int(at[2]) if at and at[2] else None
             code = "syntax" if error.name == "SyntaxError" else "runtime"
             message = error.message if code == "syntax" else f"{error.name}: {error.message}"
-            return EvaluationError(code, message, line, column)
+            return EvaluationError(code, message, line)
+        if isinstance(error, UnicodeError):
+            message = "the code holds half of a surrogate pair, which is not valid Unicode"
+            return EvaluationError("syntax", message)
         # A trap leaves the instance in an unknown state.
         memory_full = self._memory_size() + _PAGE * 16 > self._limits.memory_bytes
         self._discard()

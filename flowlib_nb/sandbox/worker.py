@@ -29,7 +29,7 @@ def main() -> None:
     write_frame(answers, Frame({"status": "ready"}))
     while (frame := read_frame(requests)) is not None:
         with _deadline(start.header["hard_seconds"]):
-            answer = _answer(engine, frame)
+            answer = _answer(engine, frame, start.header["output_bytes"])
         _send(answers, answer)
 
 
@@ -38,7 +38,7 @@ def _send(answers: BinaryIO, answer: Frame) -> None:
         write_frame(answers, answer)
 
 
-def _answer(engine: WasmEngine, frame: Frame) -> Frame:
+def _answer(engine: WasmEngine, frame: Frame, output_bytes: int) -> Frame:
     header = frame.header
     try:
         if header["operation"] == "check":
@@ -55,8 +55,8 @@ def _answer(engine: WasmEngine, frame: Frame) -> Frame:
                 "message": "a text holds half of a surrogate pair, which is not valid Unicode",
             }
         )
-    if len(result) > header["output_bytes"]:
-        message = f"the result has {len(result):,} bytes; the limit is {header['output_bytes']:,}"
+    if len(result) > output_bytes:
+        message = f"the result has {len(result):,} bytes; the limit is {output_bytes:,}"
         return Frame({"status": "error", "code": "output_size", "message": message})
     return Frame({"status": "ok"}, result)
 
@@ -65,12 +65,7 @@ def _check(engine: WasmEngine, forms: list[str]) -> dict[str, Any] | None:
     """The first form that does not parse tells what is wrong; None where all parse."""
     for form in forms:
         if (error := engine.parses(form)) is not None:
-            return {
-                "code": error.code,
-                "message": error.message,
-                "line": error.line,
-                "column": error.column,
-            }
+            return {"code": error.code, "message": error.message, "line": error.line}
     return None
 
 

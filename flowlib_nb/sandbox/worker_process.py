@@ -42,17 +42,16 @@ class WorkerProcess:
     Parameters
     ----------
     settings : dict
-        The first frame's header: engine limits.
-    max_answer : int
-        Bytes; a longer answer is treated as a broken worker.
+        The first frame's header: engine limits and ``output_bytes``; an answer with a longer body
+        is treated as a broken worker's.
 
     Notes
     -----
     The process inherits no environment, no descriptor but its pipes, and starts in the root folder.
     """
 
-    def __init__(self, settings: dict[str, Any], max_answer: int) -> None:
-        self._max_answer = max_answer
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings = settings
         # Closed by kill(), with the process.
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -103,8 +102,8 @@ class WorkerProcess:
         """
         try:
             self._wait_until_ready()
-            with contextlib.suppress(OSError):
-                # A worker that died meanwhile shows as the end of its answers.
+            with contextlib.suppress(OSError, ValueError):
+                # A worker that died or was closed meanwhile shows as the end of its answers.
                 write_frame(self._requests, frame)
             answer = self._answers.get(timeout=seconds)
         except queue.Empty:
@@ -125,22 +124,29 @@ class WorkerProcess:
         try:
             answer = self._answers.get(timeout=START_SECONDS)
         except queue.Empty:
-            answer = None
+            raise self._not_started(f"it was not ready after {START_SECONDS:g} s") from None
         if answer is None or answer.header.get("status") != "ready":
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                # Its answers end a moment before it does.
+                self._process.wait(timeout=1)
+            raise self._not_started(f"it ended with code {self._process.poll()}")
+        self._ready = True
+
+    def _not_started(self, reason: str) -> SandboxError:
+        with contextlib.suppress(ValueError):  # closed meanwhile, by another thread's kill()
             self._complaints.seek(0)
             lines = self._complaints.read().decode("utf-8", "replace").strip().splitlines()
-            reason = lines[-1] if lines else f"it ended with code {self._process.poll()}"
-            raise SandboxError(
-                f"The template sandbox's worker did not start: {reason}",
-                hint="Check the installation with `flowlib doctor`.",
-            )
-        self._ready = True
+            reason = lines[-1] if lines else reason
+        return SandboxError(
+            f"The template sandbox's worker did not start: {reason}",
+            hint="Check the installation with `flowlib doctor`.",
+        )
 
     def _read(self) -> None:
         stream = cast(BinaryIO, self._process.stdout)
         while True:
             try:
-                frame = read_frame(stream, self._max_answer)
+                frame = read_frame(stream, self.settings["output_bytes"])
             except (OSError, ValueError, FrameTooLargeError):
                 frame = None
             self._answers.put(frame)

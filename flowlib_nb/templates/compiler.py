@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import TemplateError
-from .names import Use, outer_names
+from .names import Use, is_complete, outer_names
 from .tokenizer import OPEN, Expression, TemplateSyntaxError, split
 
 Path = tuple[str | int, ...]
@@ -255,13 +255,16 @@ def check_forms(code: Code) -> tuple[str, ...]:
     """Texts that all parse exactly when the code is by itself an expression (or a body).
 
     One pair of brackets could be broken out of (``1); evil(); (2``), but no text breaks out of two
-    different kinds: what closes one is an error in the other.
+    different kinds: what closes one is an error in the other. The engine parses by running the
+    forms; they make functions and call none of them, and what might break out of the first form
+    stands behind a ``throw``.
     """
+    guard = "" if is_complete(code.source, is_body=code.is_body) else "throw 'not whole'; "
     if code.is_body:
-        return (f"void function () {{ 'use strict';\n{code.source}\n}}",)
+        return (f"{guard}void function () {{ 'use strict';\n{code.source}\n}}",)
     return (
-        f"void function () {{ 'use strict'; return (\n{code.source}\n) }}",
-        f"void function () {{ 'use strict'; return [\n{code.source}\n] }}",
+        f"{guard}void function () {{ 'use strict'; return (\n{code.source}\n) }}",
+        f"{guard}void function () {{ 'use strict'; return [\n{code.source}\n] }}",
     )
 
 

@@ -131,6 +131,7 @@ def outer_names(source: str, *, is_body: bool = False) -> tuple[Use, ...]:
     return tuple(sorted(found, key=lambda use: use.offset))
 
 
+@lru_cache(maxsize=4096)
 def is_complete(source: str, *, is_body: bool = False) -> bool:
     """Whether ``source`` is by itself a whole expression (or body), not parts of two.
 
@@ -211,8 +212,10 @@ class _Reader:
             label = node.field_name_for_child(index)
             if label in bound:
                 self._bind(child, target, inner)
-            elif label == "name" and kind != "method_definition":
-                continue
+            elif label == "name":
+                # A method's computed name is read outside it; other names are no uses.
+                if kind == "method_definition":
+                    self._todo.append((child, scope))
             elif child.is_named:
                 self._todo.append((child, inner))
 

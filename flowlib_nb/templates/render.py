@@ -9,15 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..errors import TemplateError
-from .compiler import Code, CompiledValue, Program, check_forms, compile_value, program_for
+from ..errors import Position, TemplateError
+from .compiler import Code, CompiledValue, Path, Program, check_forms, compile_value, program_for
 from .names import HELPERS, JAVASCRIPT_GLOBALS, is_complete
+from .tokenizer import TemplateSyntaxError
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
     from ..sandbox.pool import SyntaxReport
 
-_FRAME = re.compile(r"eval_script:(\d+):(\d+)")
+_FRAME = re.compile(r"at (.*) \(eval_script:(\d+):(\d+)\)")
+# Functions of the sandbox's prelude: the lines of their frames are not the program's.
+_PRELUDE = HELPERS | {"asText", "rejectUnusable", "toJson"}
+# The token that an engine's message ends with.
+_TOKEN = re.compile(r"'(.+)'$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,28 +123,59 @@ def _fault(
     index = detail["expression"]
     code = codes[index]
     name, message = detail["name"], detail["message"]
-    if (name, message) == ("InternalError", "out of memory"):
+    if name == "null" or (name, message) == ("InternalError", "out of memory"):
+        text = f"it needed more than {sandbox.memory_limit} MB"
+        if name == "null":
+            text = f"it threw null, as the engine does when {sandbox.memory_limit} MB are used up"
         error = TemplateError(
             "memory",
-            f"it needed more than {sandbox.memory_limit} MB",
+            text,
             expression=code.source,
             hint="Pass it less data, or raise the limit: %config Sandbox.memory_limit = …",
         )
     else:
         error = TemplateError("runtime", f"{name}: {message}", expression=code.source)
-    at = _FRAME.search(detail["stack"])
-    offset = 0
-    if at:
-        offset = offset_at(code.source, int(at[1]) - program.first_lines[index] + 1, int(at[2]))
-    return Fault(code, error, offset)
+    return Fault(code, error, _thrown_at(code.source, program.first_lines[index], detail["stack"]))
+
+
+def _thrown_at(source: str, first_line: int, stack: str) -> int:
+    """The offset that the innermost of the code's own frames names."""
+    for name, line, column in _FRAME.findall(stack):
+        if name == "renderField":
+            break
+        if name not in _PRELUDE:
+            return offset_at(source, int(line) - first_line + 1, int(column))
+    return 0
 
 
 def offset_at(source: str, line: int, column: int) -> int:
-    """The character offset of a line and column (both from 1); 0 where there is no such place."""
+    """The character offset of a line and column; 0 where there is no such place.
+
+    Parameters
+    ----------
+    source : str
+        The code.
+    line, column : int
+        Both from 1; the column counts bytes of UTF-8, as the engine does.
+    """
     lines = source.split("\n")
-    if not 1 <= line <= len(lines) or not 1 <= column <= len(lines[line - 1]) + 1:
+    if not 1 <= line <= len(lines):
         return 0
-    return sum(len(text) + 1 for text in lines[: line - 1]) + column - 1
+    text = lines[line - 1]
+    encoded = text.encode("utf-8", "surrogatepass")
+    if not 1 <= column <= len(encoded) + 1:
+        return 0
+    before = len(encoded[: column - 1].decode("utf-8", "replace"))
+    # The engine gives column 1 where it knows the line only.
+    return _line_start(lines, line) + before + _blanks(text[before:])
+
+
+def _line_start(lines: Sequence[str], line: int) -> int:
+    return sum(len(text) + 1 for text in lines[: line - 1])
+
+
+def _blanks(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def check_syntax(codes: Sequence[Code], sandbox: Sandbox) -> list[Fault]:
@@ -155,19 +191,30 @@ def check_syntax(codes: Sequence[Code], sandbox: Sandbox) -> list[Fault]:
     reports = sandbox.check([check_forms(code) for code in codes])
     faults = []
     for code, report in zip(codes, reports, strict=True):
-        if report is not None:
+        whole = is_complete(code.source, is_body=code.is_body)
+        if report is not None and (whole or report.code == "syntax"):
             faults.append(_syntax_fault(code, report))
-        elif not is_complete(code.source, is_body=code.is_body):
-            message = "this is not one whole expression"
+        elif not whole:
+            message = f"this is not one whole {'function body' if code.is_body else 'expression'}"
             faults.append(Fault(code, TemplateError("syntax", message, expression=code.source)))
     return faults
 
 
 def _syntax_fault(code: Code, report: SyntaxReport) -> Fault:
-    error = TemplateError(report.code, report.message, expression=code.source)
-    # The forms put the code on a line of its own, the second.
-    offset = offset_at(code.source, (report.line or 0) - 1, report.column or 0)
-    return Fault(code, error, offset)
+    lines = code.source.split("\n")
+    # The forms put the code on lines of its own, from the second on.
+    line = max(1, (report.line or 0) - 1)
+    if line > len(lines):
+        # The token that the engine names is what the form closes with.
+        message, offset = "the code ends where more is expected", len(code.source)
+    else:
+        message, text = report.message, lines[line - 1]
+        token = _TOKEN.search(message)
+        # The engine tells only the line; a token that stands there once tells the rest.
+        once = token is not None and text.count(token[1]) == 1
+        column = text.index(token[1]) if token and once else _blanks(text)
+        offset = _line_start(lines, line) + column
+    return Fault(code, TemplateError(report.code, message, expression=code.source), offset)
 
 
 def to_json(value: Any) -> bytes:
@@ -185,7 +232,11 @@ def to_json(value: Any) -> bytes:
     """
     import msgspec
 
-    return msgspec.json.encode(value, enc_hook=_plain_scalar)
+    try:
+        return msgspec.json.encode(value, enc_hook=_plain_scalar)
+    except UnicodeEncodeError:  # which carries the whole text, so it ends here
+        pass
+    raise TypeError("a text with half of a surrogate pair has no JSON form")
 
 
 def _plain_scalar(value: Any) -> Any:
@@ -220,7 +271,8 @@ def render(template: Any, scope: Mapping[str, Any] | None = None) -> Any:
     Raises
     ------
     TemplateError
-        With ``code``, ``expression`` and ``position`` (line and column in ``template``).
+        With ``code``, ``expression`` and ``position`` (line and column in the string that holds
+        the template); the latter two are not known where several templates reached a limit.
 
     Examples
     --------
@@ -229,7 +281,14 @@ def render(template: Any, scope: Mapping[str, Any] | None = None) -> Any:
     """
     from ..sandbox.pool import sandbox
 
-    compiled = compile_value(template)
+    try:
+        compiled = compile_value(template)
+    except TemplateSyntaxError as problem:
+        raise problem.at(_position(template, problem.path, problem.offset)) from None
+    # First, since names are only sure where the syntax is right.
+    faults = check_syntax(compiled.codes, sandbox())
+    if faults:
+        raise _positioned(template, faults[0])
     known = dict(scope or {})
     for code in compiled.codes:
         for use in code.uses:
@@ -243,25 +302,29 @@ def render(template: Any, scope: Mapping[str, Any] | None = None) -> Any:
                         use.offset,
                     ),
                 )
-    faults = check_syntax(compiled.codes, sandbox())
-    if faults:
-        raise _positioned(template, faults[0])
     texts = {name: to_json(value) for name, value in known.items() if name in compiled.names}
-    (result,) = render_rows(compiled, texts, sandbox=sandbox())
+    try:
+        (result,) = render_rows(compiled, texts, sandbox=sandbox())
+    except TemplateError as error:
+        if len(compiled.codes) != 1:  # a limit does not say which of them reached it
+            raise
+        raise _positioned(template, Fault(compiled.codes[0], error)) from None
     if isinstance(result, Fault):
         raise _positioned(template, result)
     return result
 
 
 def _positioned(template: Any, fault: Fault) -> TemplateError:
-    from ..errors import Position
+    place = _position(template, fault.code.path, fault.code.start + fault.offset)
+    return fault.error.at(place)
 
+
+def _position(template: Any, path: Path, offset: int) -> Position:
     text = template
-    for step in fault.code.path:
+    for step in path:
         text = text[step]
-    before = text[: fault.code.start + fault.offset]
-    line = before.count("\n") + 1
-    return fault.error.at(Position(line, len(before) - (before.rfind("\n") + 1) + 1))
+    before = text[:offset]
+    return Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 __all__ = ["CompiledValue", "Fault", "check_syntax", "render", "render_rows", "to_json"]

@@ -16,16 +16,19 @@ OPEN = "{{"
 CLOSE = "}}"
 
 _SPACE = re.compile(r"\s+")
-_WORD = re.compile(r"[\w$\u200c\u200d]+")
+# A number with its point (`1. / 2` divides), a name behind a dot (so does `a.in / 2`), or a name.
+_WORD = re.compile(r"[0-9]\w*(?:\.\w*)?|(?<!\.)\.\s*[\w$\u200c\u200d]+|[\w$\u200c\u200d]+")
 _STRING = {
     '"': re.compile(r'"(?:[^"\\\n]|\\.)*"', re.DOTALL),
     "'": re.compile(r"'(?:[^'\\\n]|\\.)*'", re.DOTALL),
 }
+_CLOSERS = {"(": ")", "[": "]", "{": "}", "`": "}"}
 # ECMA-262 §12.9.5: a class may hold an unescaped slash.
 _REGEX = re.compile(r"/(?![*/])(?:[^\\/\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[A-Za-z]*")
 _BLOCK_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-# A line comment inside a template ends at the line's end or at the template's own end.
-_LINE_COMMENT = re.compile(r"//(?:(?!\}\})[^\n])*")
+_LINE_COMMENT = re.compile(r"//[^\n]*")
+# Where nothing is open a line comment ends at the template's own end, too.
+_LAST_COMMENT = re.compile(r"//(?:(?!\}\})[^\n])*")
 # After these words a slash starts a regular expression; after other words it divides.
 _WORDS_BEFORE_REGEX = frozenset(
     "return typeof instanceof in of new delete void throw case do else yield await".split()
@@ -126,7 +129,7 @@ def expression_end(text: str, start: int) -> int:
     Raises
     ------
     TemplateSyntaxError
-        The template is never closed.
+        The template, or something in it, is never closed.
     """
     # Each level is one open bracket; "`" stands for the braces of ${ } in a template literal.
     levels: list[str] = []
@@ -152,7 +155,7 @@ def expression_end(text: str, start: int) -> int:
         elif text.startswith("/*", at):
             at = _skip(_BLOCK_COMMENT, text, at, start, "a comment opened with /* is not closed")
         elif text.startswith("//", at):
-            at = _skip(_LINE_COMMENT, text, at, start, "")
+            at = _skip(_LINE_COMMENT if levels else _LAST_COMMENT, text, at, start, "")
         elif char == "/" and regex_allowed:
             at = _skip(_REGEX, text, at, start, "a regular expression is not closed")
             regex_allowed = False
@@ -162,6 +165,9 @@ def expression_end(text: str, start: int) -> int:
             at += 1
         elif char in ")]}":
             opener = levels.pop() if levels else None
+            if opener and char != _CLOSERS[opener]:
+                shown = "${" if opener == "`" else opener
+                raise TemplateSyntaxError(f"{shown} is not closed before {char}", start - len(OPEN))
             at += 1
             regex_allowed = False
             if opener == "`":
