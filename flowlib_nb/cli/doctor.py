@@ -130,9 +130,13 @@ def _vault() -> tuple[State, str]:
 
 
 def _sandbox() -> tuple[State, str]:
+    from ..sandbox.pool import sandbox
     from ..templates.render import render
 
-    return ("ok", "works") if render("{{ 6 * 7 }}") == 42 else ("broken", "gives wrong results")
+    if render("{{ 6 * 7 }}") != 42:
+        return "broken", "gives wrong results"
+    contained = [f"{name} {state}" for name, state in sandbox().confinement().items()]
+    return "ok", f"works ({sandbox().engine}); {', '.join(contained)}"
 
 
 def _part(name: str, package: str, folder: str) -> Check:

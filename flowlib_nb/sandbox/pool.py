@@ -9,15 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from traitlets import Float, Int, default
+from traitlets import Enum, Float, Int, default
 from traitlets.config import SingletonConfigurable
 
 from ..errors import TemplateError
 from .protocol import Frame
-from .worker_process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
+from .worker_process import (
+    WorkerDiedError,
+    WorkerProcess,
+    WorkerTimeoutError,
+    WorkerTooLargeError,
+)
 
 # Between the engine's own clock and the parent's: room to answer "timeout" rather than be killed.
-HARD_GRACE = 0.25
+HARD_GRACE = 0.15
 # Sources in one request: the parent's clock must not run out over a long flow's many templates.
 CHECKED_AT_ONCE = 100
 
@@ -48,6 +53,12 @@ class Sandbox(SingletonConfigurable):
     process neither hangs nor crashes. Options take effect with the next worker.
     """
 
+    engine = Enum(
+        ["wasm", "native"],
+        "wasm",
+        help="`wasm` (QuickJS as WebAssembly), or `native` (QuickJS-ng as machine code): faster, "
+        "for templates that you trust.",
+    ).tag(config=True)
     time_limit = Float(
         1.0, min=0.01, max=60.0, help="Seconds that one evaluation may take (0.01 to 60)."
     ).tag(config=True)
@@ -59,6 +70,12 @@ class Sandbox(SingletonConfigurable):
     )
     output_limit = Int(
         32, min=1, max=256, help="Megabytes of JSON that one evaluation may return (1 to 256)."
+    ).tag(config=True)
+    process_limit = Int(
+        1024,
+        min=256,
+        max=8192,
+        help="Megabytes that a worker process may hold, watched from outside (256 to 8192).",
     ).tag(config=True)
     workers = Int(min=1, max=32, help="How many worker processes may run at once (1 to 32).").tag(
         config=True
@@ -139,6 +156,25 @@ class Sandbox(SingletonConfigurable):
             ]
         return reports
 
+    def confinement(self) -> dict[str, str]:
+        """Say what contains a worker besides its engine.
+
+        Returns
+        -------
+        dict of str
+            For ``landlock`` and ``seccomp``: ``on``, or why not.
+
+        Raises
+        ------
+        SandboxError
+            No worker can be started.
+        """
+        worker = self._take()
+        try:
+            return worker.confinement()
+        finally:
+            self._give_back(worker)
+
     def close(self) -> None:
         """End all workers. The sandbox starts new ones when it is used again."""
         with self._changed:
@@ -152,9 +188,14 @@ class Sandbox(SingletonConfigurable):
     def _ask(self, frame: Frame, expression: str) -> Frame:
         worker = self._take()
         try:
-            return worker.ask(frame, self.time_limit + HARD_GRACE)
+            return worker.ask(
+                frame, self.time_limit + HARD_GRACE, most_bytes=self.process_limit << 20
+            )
         except WorkerTimeoutError:
             raise self._failure("timeout", "", expression) from None
+        except WorkerTooLargeError:
+            message = f"the sandbox's worker held more than {self.process_limit} MB"
+            raise self._failure("process_memory", message, expression) from None
         except WorkerDiedError:
             raise self._failure("crashed", "the sandbox's worker died", expression) from None
         finally:
@@ -170,12 +211,17 @@ class Sandbox(SingletonConfigurable):
                 f"it needed more than {self.memory_limit} MB",
                 "Pass it less data, or raise the limit: %config Sandbox.memory_limit = …",
             ),
+            "process_memory": (
+                message,
+                "Pass it less data, or raise the limit: %config Sandbox.process_limit = …",
+            ),
             "output_size": (
                 message,
                 "Return less, or raise the limit: %config Sandbox.output_limit = …",
             ),
         }
         text, hint = texts.get(code, (message, None))
+        code = "memory" if code == "process_memory" else code
         return TemplateError(code, text, expression=expression, hint=hint)
 
     def _take(self) -> WorkerProcess:
@@ -215,6 +261,7 @@ class Sandbox(SingletonConfigurable):
             },
             "hard_seconds": self.time_limit + 4 * HARD_GRACE,
             "output_bytes": self.output_limit << 20,
+            "engine": self.engine,
         }
 
     def _options_changed(self, change: object) -> None:

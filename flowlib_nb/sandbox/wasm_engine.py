@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import quickjs_rs
 import wasmtime
 from quickjs_rs import errors as engine_errors
+
+from .engine import EvaluationError, Limits, prelude
 
 _PAGE = 64 * 1024
 # Instances whose memory grew by more than this are thrown away rather than restored.
@@ -22,43 +22,6 @@ _KEEP_GROWTH = 8 << 20
 # The engine's own code and builtins; a template's memory comes on top.
 _IMAGE_ROOM = 2 << 20
 _FRAME = re.compile(r"eval_script:(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one evaluation may use.
-
-    Parameters
-    ----------
-    seconds : float
-        Engine time (soft; the parent process has the hard clock).
-    memory_bytes, stack_bytes : int
-        Of the engine's heap and of its stack.
-    """
-
-    seconds: float
-    memory_bytes: int
-    stack_bytes: int
-
-
-class EvaluationError(Exception):
-    """The engine ended an evaluation.
-
-    Parameters
-    ----------
-    code : str
-        ``syntax``, ``runtime``, ``timeout``, ``memory`` or ``crashed``.
-    message : str
-        The engine's reason.
-    line : int or None
-        In the program, from 1. The engine's column of a syntax error is not the error's.
-    """
-
-    def __init__(self, code: str, message: str, line: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.line = line
 
 
 class WasmEngine:
@@ -75,24 +38,11 @@ class WasmEngine:
         self._runtime = quickjs_rs.Runtime(
             memory_limit=limits.memory_bytes, stack_limit=limits.stack_bytes
         )
-        self._prelude = Path(__file__).with_name("prelude.js").read_text(encoding="utf-8")
+        self._prelude = prelude()
         self._prepare()
 
     def evaluate(self, program: str, payload: str) -> str:
-        """Run a program on its data.
-
-        Parameters
-        ----------
-        program : str
-            JavaScript whose value is a string.
-        payload : str
-            JSON text that the program finds in ``$payload``.
-
-        Raises
-        ------
-        EvaluationError
-            Whatever ended it.
-        """
+        """Run a program; see :class:`Engine`."""
         self._restore()
         self._clean = False
         try:
@@ -110,18 +60,7 @@ class WasmEngine:
         return result
 
     def parses(self, source: str) -> EvaluationError | None:
-        """Whether ``source`` parses as a script.
-
-        Parameters
-        ----------
-        source : str
-            What does nothing when run, since it is: the engine cannot only parse.
-
-        Returns
-        -------
-        EvaluationError or None
-            The syntax error, with its line in ``source``.
-        """
+        """Whether a source parses; see :class:`Engine`."""
         self._restore()
         try:
             self._context.eval(source)
@@ -129,6 +68,10 @@ class WasmEngine:
             self._clean = False
             return self._classified(error)
         return None
+
+    def make_ready(self) -> None:
+        """Put the memory image back."""
+        self._restore()
 
     def _restore(self) -> None:
         if self._clean:

@@ -1,7 +1,7 @@
 """The worker process: reads frames from standard input, evaluates, answers on standard output.
 
 It is started in isolated mode with an empty environment, in the root folder, and imports nothing of
-the project but the engine. It can open no file for writing and no further descriptors.
+the project but the engine. Before the first program it gives up what it can do without.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from .confinement import confine
+from .engine import Engine, EvaluationError, Limits, make_engine
 from .protocol import Frame, read_frame, write_frame
-from .wasm_engine import EvaluationError, Limits, WasmEngine
 
 
 def main() -> None:
@@ -24,13 +25,14 @@ def main() -> None:
     if start is None:
         return
     limits = Limits(**start.header["limits"])
-    engine = WasmEngine(limits)
+    engine = make_engine(start.header["engine"], limits)
     _give_up_resources(limits.memory_bytes)
-    write_frame(answers, Frame({"status": "ready"}))
+    write_frame(answers, Frame({"status": "ready", "confinement": confine()}))
     while (frame := read_frame(requests)) is not None:
         with _deadline(start.header["hard_seconds"]):
             answer = _answer(engine, frame, start.header["output_bytes"])
         _send(answers, answer)
+        engine.make_ready()
 
 
 def _send(answers: BinaryIO, answer: Frame) -> None:
@@ -38,7 +40,7 @@ def _send(answers: BinaryIO, answer: Frame) -> None:
         write_frame(answers, answer)
 
 
-def _answer(engine: WasmEngine, frame: Frame, output_bytes: int) -> Frame:
+def _answer(engine: Engine, frame: Frame, output_bytes: int) -> Frame:
     header = frame.header
     try:
         if header["operation"] == "check":
@@ -61,7 +63,7 @@ def _answer(engine: WasmEngine, frame: Frame, output_bytes: int) -> Frame:
     return Frame({"status": "ok"}, result)
 
 
-def _check(engine: WasmEngine, forms: list[str]) -> dict[str, Any] | None:
+def _check(engine: Engine, forms: list[str]) -> dict[str, Any] | None:
     """The first form that does not parse tells what is wrong; None where all parse."""
     for form in forms:
         if (error := engine.parses(form)) is not None:

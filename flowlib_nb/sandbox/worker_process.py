@@ -9,14 +9,19 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+
+import psutil
 
 from ..errors import SandboxError
 from .protocol import Frame, FrameTooLargeError, read_frame, write_frame
 
 # From a cold start: interpreter, compiling the engine's WebAssembly, taking the memory image.
 START_SECONDS = 30.0
+# How often the memory of a worker is looked at.
+_WATCH_SECONDS = 0.05
 _BOOT = "import sys; sys.path[:0] = {paths!r}; from flowlib_nb.sandbox.worker import main; main()"
 
 
@@ -30,6 +35,10 @@ _OWN_GROUP: dict[str, Any] = (
 
 class WorkerTimeoutError(Exception):
     """The worker did not answer before the hard deadline; it has been killed."""
+
+
+class WorkerTooLargeError(Exception):
+    """The worker took too much memory; it has been killed."""
 
 
 class WorkerDiedError(Exception):
@@ -70,6 +79,7 @@ class WorkerProcess:
         self._reader = threading.Thread(target=self._read, name="flowlib-sandbox", daemon=True)
         self._reader.start()
         self._ready = False
+        self._confinement: dict[str, str] = {}
         with contextlib.suppress(OSError):
             write_frame(self._requests, Frame(settings))
 
@@ -83,7 +93,12 @@ class WorkerProcess:
         """The process id."""
         return self._process.pid
 
-    def ask(self, frame: Frame, seconds: float) -> Frame:
+    def confinement(self) -> dict[str, str]:
+        """What contains the process; see :func:`flowlib_nb.sandbox.confinement.confine`."""
+        self._wait_until_ready()
+        return self._confinement
+
+    def ask(self, frame: Frame, seconds: float, *, most_bytes: int) -> Frame:
         """Send a frame and wait for the answer.
 
         Parameters
@@ -92,12 +107,14 @@ class WorkerProcess:
             The request.
         seconds : float
             The hard limit, counted from when the worker is ready.
+        most_bytes : int
+            Memory that the process may hold.
 
         Raises
         ------
         SandboxError
             The worker could not start.
-        WorkerTimeoutError, WorkerDiedError
+        WorkerTimeoutError, WorkerTooLargeError, WorkerDiedError
             The worker has been killed.
         """
         try:
@@ -105,7 +122,7 @@ class WorkerProcess:
             with contextlib.suppress(OSError, ValueError):
                 # A worker that died or was closed meanwhile shows as the end of its answers.
                 write_frame(self._requests, frame)
-            answer = self._answers.get(timeout=seconds)
+            answer = self._answer(time.monotonic() + seconds, most_bytes)
         except queue.Empty:
             self.kill()
             raise WorkerTimeoutError from None
@@ -117,6 +134,23 @@ class WorkerProcess:
             self.kill()
             raise WorkerDiedError
         return answer
+
+    def _answer(self, deadline: float, most_bytes: int) -> Frame | None:
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return self._answers.get(timeout=max(0.0, min(left, _WATCH_SECONDS)))
+            except queue.Empty:
+                if left <= _WATCH_SECONDS:
+                    raise
+            if self._resident_bytes() > most_bytes:
+                raise WorkerTooLargeError
+
+    def _resident_bytes(self) -> int:
+        try:
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        except psutil.Error:
+            return 0  # it has ended, which shows as the end of its answers
 
     def _wait_until_ready(self) -> None:
         if self._ready:
@@ -130,6 +164,7 @@ class WorkerProcess:
                 # Its answers end a moment before it does.
                 self._process.wait(timeout=1)
             raise self._not_started(f"it ended with code {self._process.poll()}")
+        self._confinement = dict(answer.header.get("confinement", {}))
         self._ready = True
 
     def _not_started(self, reason: str) -> SandboxError:

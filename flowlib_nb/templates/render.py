@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
     from ..sandbox.pool import SyntaxReport
 
-_FRAME = re.compile(r"at (.*) \(eval_script:(\d+):(\d+)\)")
+_FRAME = re.compile(r"at (.*) \((?:eval_script|<input>):(\d+):(\d+)\)")
 # Functions of the sandbox's prelude: the lines of their frames are not the program's.
 _PRELUDE = HELPERS | {"asText", "rejectUnusable", "toJson"}
 # The token that an engine's message ends with.
