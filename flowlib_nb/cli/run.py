@@ -27,6 +27,7 @@ def add_to(commands: Any) -> None:
     run.add_argument(
         "--in", dest="inputs", action="append", default=[], metavar="NAME=VALUE", help="an input"
     )
+    run.add_argument("--to", metavar="NODE", help="run only this node and what it needs")
     run.add_argument("--format", choices=_FORMATS, default="table", help="of the result")
     run.add_argument(
         "--json", dest="format", action="store_const", const="json", help="short for --format json"
@@ -39,7 +40,7 @@ def add_to(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    run = _flow(arguments.file).run(_inputs(arguments.inputs), functions={})
+    run = _flow(arguments.file).run(_inputs(arguments.inputs), functions={}, to=arguments.to)
     if arguments.format == "table":
         print(run)
     elif run.error is not None:

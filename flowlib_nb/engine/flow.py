@@ -118,6 +118,7 @@ class Flow:
         inputs: Mapping[str, Any] | None = None,
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
+        to: str | None = None,
     ) -> Run:
         """Run the flow and wait for its end.
 
@@ -128,6 +129,8 @@ class Flow:
         functions : mapping, optional
             What ``python`` nodes call and ``$name`` inputs name; the notebook's variables if left
             out.
+        to : str, optional
+            Run only this node and what it needs; the output is this node's.
 
         Returns
         -------
@@ -138,21 +141,24 @@ class Flow:
         ------
         FlowValidationError
             The flow has problems; nothing was run.
+        InputError
+            There is no node ``to``.
         CredentialNotFoundError, KeyMissingError, VaultError
             A credential cannot be read; nothing was run.
         KeyboardInterrupt
             The run was interrupted, and cancelled.
         """
-        return self.start(inputs, functions=functions).wait()
+        return self.start(inputs, functions=functions, to=to).wait()
 
     async def arun(
         self,
         inputs: Mapping[str, Any] | None = None,
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
+        to: str | None = None,
     ) -> Run:
         """Run the flow without blocking the caller's event loop; otherwise like :meth:`run`."""
-        run = await asyncio.to_thread(self.start, inputs, functions=functions)
+        run = await asyncio.to_thread(self.start, inputs, functions=functions, to=to)
         assert run._future is not None
         await asyncio.wrap_future(run._future)
         return run
@@ -162,6 +168,7 @@ class Flow:
         inputs: Mapping[str, Any] | None = None,
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
+        to: str | None = None,
     ) -> Run:
         """Start the flow and return at once; otherwise like :meth:`run`.
 
@@ -173,6 +180,8 @@ class Flow:
         given = dict(inputs or {})
         namespace = notebook_namespace() if functions is None else functions
         plan, problems = self._checked(given)
+        if plan is not None and to is not None:
+            plan = plan.up_to(to)
         credential = self._credentials(plan, problems)
         if problems or plan is None:
             raise FlowValidationError(in_order(problems))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from ..errors import Problem
+from ..errors import InputError, Problem
 from ..language.problems import did_you_mean
 from ..language.source import Path, Source
 from ..models.flow import FlowDefinition, NodeDefinition
@@ -81,6 +81,28 @@ class Plan:
     definition: FlowDefinition
     source: Source
     steps: Mapping[str, Step]
+
+    def up_to(self, node: str) -> Plan:
+        """The part of the flow that a node needs, with that node as its output.
+
+        Parameters
+        ----------
+        node : str
+            The node.
+
+        Raises
+        ------
+        InputError
+            The flow has no such node.
+        """
+        if node not in self.steps:
+            hint = did_you_mean(node, self.steps)
+            raise InputError(f"The flow has no node {node!r}.", hint=hint)
+        needed = {node, *self.steps[node].ancestors}
+        steps = {name: step for name, step in self.steps.items() if name in needed}
+        return replace(
+            self, definition=self.definition.model_copy(update={"output": node}), steps=steps
+        )
 
     @property
     def credentials(self) -> dict[str, Path]:

@@ -60,7 +60,8 @@ class FlowMagics(Magics, Configurable):
         if arguments.dry_run:
             self._dry_run(flow, inputs)
             return None
-        return self._run(flow, inputs, variable, is_quiet=arguments.quiet)
+        run = flow.start(inputs, functions=self._variables, to=arguments.to)
+        return self._wait(run, variable, is_quiet=arguments.quiet)
 
     def _flow(self, arguments: argparse.Namespace, cell: str | None) -> Flow:
         # The engine is imported when the first flow needs it, not by %load_ext.
@@ -107,10 +108,7 @@ class FlowMagics(Magics, Configurable):
         for line in flow.outline():
             print(line)
 
-    def _run(
-        self, flow: Flow, inputs: dict[str, Any], variable: str | None, *, is_quiet: bool
-    ) -> Run | None:
-        run = flow.start(inputs, functions=self._variables)
+    def _wait(self, run: Run, variable: str | None, *, is_quiet: bool) -> Run | None:
         run.preview_rows = self.preview_rows
         if variable is not None:
             # Before waiting, so that an interrupted or failed run can be looked at.
@@ -158,6 +156,7 @@ def _parser(*, is_cell: bool) -> LineParser:
         metavar="NAME=VALUE",
         help="An input; NAME alone takes the notebook's variable of that name.",
     )
+    parser.add_argument("--to", metavar="NODE", help="Run only this node and what it needs.")
     parser.add_argument(
         "--dry-run", action="store_true", help="Check everything, show the order, run nothing."
     )

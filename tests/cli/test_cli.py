@@ -47,6 +47,8 @@ def test_run_writes_each_format(workspace: Path) -> None:
     assert "x" in flowlib("run", "f.yaml").stdout
     assert json.loads(flowlib("run", "f.yaml", "--json").stdout) == [{"x": 1}, {"x": 2}]
     assert flowlib("run", "f.yaml", "--in", "n=7", "--format", "csv").stdout == "x\n7\n2\n"
+    steps = "nodes: {a: {uses: js, with: {code: '1'}}, b: {uses: js, with: {code: null.x}}}"
+    assert flowlib("run", "-", "--json", "--to", "a", stdin=steps).stdout == "1\n"
     raw = subprocess.run(
         [sys.executable, "-m", "flowlib_nb", "run", "f.yaml", "--format", "parquet"],
         capture_output=True, timeout=60, check=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -395,6 +396,25 @@ def test_custom_actions() -> None:
 def test_custom_actions_take_the_context_first(function: object) -> None:
     with pytest.raises(fl.InputError, match="must be `ctx`"):
         fl.action("acme.lookup")(function)
+
+
+def test_up_to_a_node() -> None:
+    flow = fl.Flow.from_yaml(
+        "nodes: {a: {uses: js, with: {code: '1'}}, b: {uses: js, with: {code: a + 1}}, "
+        "c: {uses: js, with: {code: 'b + 1'}}, d: {uses: js, with: {code: '1'}}}\noutput: c"
+    )
+    result = flow.run(functions={}, to="b")
+    assert (list(result), result.output) == (["a", "b"], 2)
+    with pytest.raises(fl.InputError, match="no node 'bb'"):
+        flow.run(functions={}, to="bb")
+
+
+def test_what_is_not_run_needs_no_credential(workspace: Path) -> None:
+    flow = fl.Flow.from_yaml(
+        "nodes: {a: {uses: js, with: {code: '1'}}, "
+        "b: {uses: http.request, credential: none, with: {url: 'https://x.example/{{ a }}'}}}"
+    )
+    assert flow.run(functions={}, to="a").output == 1
 
 
 def test_trace() -> None:
