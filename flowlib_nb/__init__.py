@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import pandas_hook
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -30,14 +32,17 @@ if TYPE_CHECKING:
     )
     from .models.secret import Secret
     from .templates.render import render
+    from .templates.template import Template, compile_template
     from .vault import Vault
 
 _HOMES = {
     "Flow": "engine",
     "Run": "engine",
     "Secret": "models.secret",
+    "Template": "templates.template",
     "Vault": "vault",
     "action": "engine.actions",
+    "compile_template": "templates.template",
     "render": "templates.render",
     "CredentialNotFoundError": "errors",
     "FlowFailedError": "errors",
@@ -66,13 +71,18 @@ __all__ = [
     "Problem",
     "Run",
     "Secret",
+    "Template",
     "TemplateError",
     "Vault",
     "VaultError",
     "WrongKeyError",
     "action",
+    "compile_template",
     "render",
 ]
+
+# Frames get `flow` without pandas being imported here.
+pandas_hook.install()
 
 
 def __getattr__(name: str) -> Any:

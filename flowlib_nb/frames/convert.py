@@ -100,10 +100,10 @@ def row_count(value: Any) -> int:
 def _plain(value: Any, pandas: Any) -> Any:
     if isinstance(value, pandas.DataFrame):
         columns = [str(name) for name in value.columns]
-        lists = [_items(value.iloc[:, index], pandas) for index in range(len(columns))]
+        lists = [items_of(value.iloc[:, index]) for index in range(len(columns))]
         return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
     if isinstance(value, pandas.Series):
-        return _items(value, pandas)
+        return items_of(value)
     if isinstance(value, dict):
         return {key: _plain(item, pandas) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -111,12 +111,37 @@ def _plain(value: Any, pandas: Any) -> Any:
     return value
 
 
-def _items(series: pd.Series[Any], pandas: Any) -> list[Any]:
+def items_of(series: pd.Series[Any]) -> list[Any]:
+    """A column as a list with None where a value is missing.
+
+    Parameters
+    ----------
+    series : pandas.Series
+        Of any dtype.
+    """
     missing = series.isna()
     items = series.tolist()
     if not missing.any():
         return items
     return [None if gone else item for item, gone in zip(items, missing, strict=True)]
+
+
+def series_of(items: list[Any], index: pd.Index[Any]) -> pd.Series[Any]:
+    """A list as a column, by the rules of this module.
+
+    Parameters
+    ----------
+    items : list
+        Plain values, None where one is missing.
+    index : pandas.Index
+        As many labels.
+    """
+    import pandas as pd
+
+    column = _column(items)
+    # Of a Series only the values: its own index would be aligned with the other.
+    values = column.array if isinstance(column, pd.Series) else column
+    return pd.Series(values, index=index, dtype=None if items else object)
 
 
 def _from_records(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -35,8 +35,38 @@
   const asText = (value) => {
     if (value === null || value === undefined) return "";
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? "" : value.toISOString();
-    return typeof value === "object" ? JSON.stringify(value) : String(value);
+    return typeof value === "object" ? JSON.stringify(value) ?? "" : String(value);
   };
+
+  // How JSON.stringify writes what JSON has no form for: by itself it throws at the first, and
+  // makes {} of the others. Python reads integers of at most 4300 digits.
+  const tooLong = 10n ** 4300n;
+  function bigIntToJson() {
+    if (this >= tooLong || this <= -tooLong) throw new TypeError("a BigInt of more than 4300 digits");
+    return JSON.rawJSON(String(this));
+  }
+  // The same copy each time, by which JSON.stringify notices what holds itself.
+  const copies = new WeakMap();
+  const copyOf = (original, fresh) => {
+    if (!copies.has(original)) copies.set(original, fresh);
+    return copies.get(original);
+  };
+  function mapToJson() {
+    const copy = copyOf(this, Object.create(null));
+    for (const key of Object.keys(copy)) delete copy[key];
+    for (const [key, value] of this) copy[key] = value;
+    if (Object.keys(copy).length === this.size) return copy;
+    throw new TypeError("two keys of a Map are the same text, or one is a symbol");
+  }
+  function setToJson() {
+    const copy = copyOf(this, []);
+    copy.length = 0;
+    for (const value of this) copy.push(value);
+    return copy;
+  }
+  for (const [type, value] of [[BigInt, bigIntToJson], [Map, mapToJson], [Set, setToJson]]) {
+    Object.defineProperty(type.prototype, "toJSON", { value, enumerable: false });
+  }
 
   // Half of a surrogate pair has no UTF-8; JSON.stringify writes it, and nothing else, as \ud….
   const toJson = (value) => {
@@ -83,38 +113,59 @@
   };
 
   // A field is [isExact, ...parts]; a part is a literal string or [expression index, function].
+  // Numbers and strings are most of what templates give: they take no further call.
   const renderField = (field, lenient) => {
-    let text = "", exact, index = -1;
+    const isExact = field[0];
+    let text = "", index = -1;
     try {
       for (let i = 1; i < field.length; i++) {
         const part = field[i];
         if (typeof part === "string") { text += part; continue; }
         index = part[0];
         try {
-          const value = rejectUnusable(part[1]());
-          if (field[0]) exact = toJson(value); else text += asText(value);
+          const value = part[1](), type = typeof value;
+          if (isExact) {
+            text = type === "number" && value - value === 0 ? "" + value : toJson(rejectUnusable(value));
+          } else {
+            text += type === "number" || type === "string" ? value : asText(rejectUnusable(value));
+          }
         } catch (thrown) {
           if (!lenient) throw thrown;
         }
       }
-      if (!field[0]) return "[0," + toJson(text) + "]";
-      return "[0," + (exact === undefined ? "null" : exact) + "]";
+      // Nothing is what an exact field has whose value is undefined, or failed.
+      return "[0," + (isExact ? text || "null" : toJson(text)) + "]";
     } catch (thrown) {
       return "[1," + JSON.stringify(describe(thrown, index)) + "]";
     }
   };
 
+  const integer = /^-?\d+$/;
+  const keepDigits = (key, value, { source }) =>
+    typeof value === "number" && !Number.isSafeInteger(value) && integer.test(source)
+      ? BigInt(source) : value;
+
   // make: scope values, then row values -> fields. The answer is JSON: one array of fields a row.
   const run = (make, scopeNames, rowNames, lenient) => {
-    const { scope, rows } = JSON.parse(global.$payload);
+    const payload = global.$payload;
+    // The host marks what may hold integers that a number would lose digits of.
+    const { scope, rows } =
+      payload[0] === "!" ? JSON.parse(payload.slice(1), keepDigits) : JSON.parse(payload);
     global.$payload = "";
-    const fixed = scopeNames.map((name) => scope[name]);
-    let answer = "[";
+    const values = scopeNames.map((name) => scope[name]);
+    const fixed = values.length, varying = rowNames.length;
+    const answer = [];
     for (let r = 0; r < rows.length; r++) {
-      const fields = make(...fixed, ...rowNames.map((name) => rows[r][name]));
-      answer += (r ? ",[" : "[") + fields.map((field) => renderField(field, lenient)).join(",") + "]";
+      const row = rows[r];
+      for (let i = 0; i < varying; i++) values[fixed + i] = row[rowNames[i]];
+      const fields = make(...values);
+      let text = renderField(fields[0], lenient);
+      for (let i = 1; i < fields.length; i++) text += "," + renderField(fields[i], lenient);
+      answer[r] = text;
     }
-    return answer + "]";
+    // Joined once, since what `+` makes of long texts is a rope, which the native engine's binding
+    // cannot hand out.
+    return ["[[", answer.join("],["), "]]"].join("");
   };
 
   for (const [name, value] of Object.entries({ ...helpers, $run: run })) {

@@ -6,13 +6,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Position, TemplateError
-from .compiler import Code, CompiledValue, Path, Program, check_forms, compile_value, program_for
-from .names import HELPERS, JAVASCRIPT_GLOBALS, is_complete
-from .tokenizer import TemplateSyntaxError
+from ..errors import TemplateError
+from .compiler import Code, CompiledValue, Program, check_forms, program_for
+from .names import HELPERS, is_complete
+from .values import LARGE_INTEGERS, may_have_large_integers, to_json
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 _FRAME = re.compile(r"at (.*) \((?:eval_script|<input>):(\d+):(\d+)\)")
 # Functions of the sandbox's prelude: the lines of their frames are not the program's.
-_PRELUDE = HELPERS | {"asText", "rejectUnusable", "toJson"}
+_PRELUDE = HELPERS | set("asText rejectUnusable toJson bigIntToJson mapToJson setToJson".split())
 # The token that an engine's message ends with.
 _TOKEN = re.compile(r"'(.+)'$")
 
@@ -82,15 +81,57 @@ def render_rows(
     """
     if not compiled.fields or not rows:
         return [compiled.value for _ in rows]
+    columns = render_fields(compiled, scope, rows, sandbox=sandbox, lenient=lenient)
+    return [_row(compiled, fields) for fields in zip(*columns, strict=True)]
+
+
+def render_fields(
+    compiled: CompiledValue,
+    scope: Mapping[str, bytes],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    sandbox: Sandbox,
+    lenient: bool = False,
+) -> list[list[Rendered]]:
+    """The same by field: each of ``compiled.fields`` gets a list with a value or Fault a row.
+
+    Parameters
+    ----------
+    compiled : CompiledValue
+        With at least one field.
+    scope, rows, sandbox, lenient
+        As :func:`render_rows` has them; at least one row.
+
+    Raises
+    ------
+    TemplateError
+        The evaluation as a whole ended: a limit was reached.
+    """
     used = compiled.names
     scope_names = [name for name in scope if name in used]
     row_names = sorted({name for name in rows[0] if name in used})
     program = program_for(compiled, scope_names, row_names, lenient=lenient)
-    payload = _payload(scope, scope_names, rows, row_names)
     codes = compiled.codes
     shown = codes[0].source if len(codes) == 1 else ""
-    answer = json.loads(sandbox.evaluate(program.source, payload, expression=shown))
-    return [_row(compiled, codes, program, fields, sandbox) for fields in answer]
+    payload = _payload(scope, scope_names, rows, row_names)
+    answer = _decoded(sandbox.evaluate(program.source, payload, expression=shown))
+    return [
+        [
+            _fault(codes, program, value, sandbox) if failed else value
+            for failed, value in (fields[index] for fields in answer)
+        ]
+        for index in range(len(compiled.fields))
+    ]
+
+
+def _decoded(answer: bytes) -> Any:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(answer)
+    except msgspec.DecodeError:
+        # The message of something thrown may hold half of a surrogate pair, which json reads.
+        return json.loads(answer)
 
 
 def _payload(
@@ -99,22 +140,22 @@ def _payload(
     rows: Sequence[Mapping[str, Any]],
     row_names: Sequence[str],
 ) -> bytes:
-    fixed = b",".join(json.dumps(name).encode() + b":" + scope[name] for name in scope_names)
-    varying = [{name: row[name] for name in row_names} for row in rows]
-    return b'{"scope":{' + fixed + b'},"rows":' + to_json(varying) + b"}"
+    if rows[0].keys() != set(row_names):
+        rows = [{name: row[name] for name in row_names} for row in rows]
+    varying = to_json(rows)
+    is_large = any(
+        may_have_large_integers(text) for text in (varying, *(scope[name] for name in scope_names))
+    )
+    fixed = b",".join(to_json(name) + b":" + scope[name] for name in scope_names)
+    mark = LARGE_INTEGERS if is_large else b""
+    return mark + b'{"scope":{' + fixed + b'},"rows":' + varying + b"}"
 
 
-def _row(
-    compiled: CompiledValue,
-    codes: Sequence[Code],
-    program: Program,
-    fields: Sequence[Sequence[Any]],
-    sandbox: Sandbox,
-) -> Rendered:
-    for failed, detail in fields:
-        if failed:
-            return _fault(codes, program, detail, sandbox)
-    return compiled.filled(value for _, value in fields)
+def _row(compiled: CompiledValue, fields: Sequence[Rendered]) -> Rendered:
+    for value in fields:
+        if isinstance(value, Fault):
+            return value
+    return compiled.filled(fields)
 
 
 def _fault(
@@ -217,41 +258,6 @@ def _syntax_fault(code: Code, report: SyntaxReport) -> Fault:
     return Fault(code, TemplateError(report.code, message, expression=code.source), offset)
 
 
-def to_json(value: Any) -> bytes:
-    """UTF-8 JSON as the sandbox takes it: not-a-number and infinities become null.
-
-    Parameters
-    ----------
-    value : object
-        Plain data; moments, durations and numpy's and pandas's scalars and arrays are as well.
-
-    Raises
-    ------
-    TypeError
-        The value holds something that has no JSON form.
-    """
-    import msgspec
-
-    try:
-        return msgspec.json.encode(value, enc_hook=_plain_scalar)
-    except UnicodeEncodeError:  # which carries the whole text, so it ends here
-        pass
-    raise TypeError("a text with half of a surrogate pair has no JSON form")
-
-
-def _plain_scalar(value: Any) -> Any:
-    """What the encoder does not know: subclasses of moments, and scalars of other libraries."""
-    if isinstance(value, datetime):
-        return value.isoformat() if value == value else None  # NaT is a moment unlike itself
-    if isinstance(value, timedelta):
-        return timedelta(seconds=value.total_seconds())
-    if type(value).__module__.partition(".")[0] == "numpy":
-        return value.tolist()
-    if type(value).__name__ == "NAType":
-        return None
-    raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
-
-
 def render(template: Any, scope: Mapping[str, Any] | None = None) -> Any:
     """Render a template, or a value with templates at any depth.
 
@@ -279,52 +285,17 @@ def render(template: Any, scope: Mapping[str, Any] | None = None) -> Any:
     >>> render("{{ a + 1 }}", {"a": 1})  # doctest: +SKIP
     2
     """
-    from ..sandbox.pool import sandbox
+    from .template import compile_template
 
-    try:
-        compiled = compile_value(template)
-    except TemplateSyntaxError as problem:
-        raise problem.at(_position(template, problem.path, problem.offset)) from None
-    # First, since names are only sure where the syntax is right.
-    faults = check_syntax(compiled.codes, sandbox())
-    if faults:
-        raise _positioned(template, faults[0])
-    known = dict(scope or {})
-    for code in compiled.codes:
-        for use in code.uses:
-            if use.name not in known and use.name not in JAVASCRIPT_GLOBALS | HELPERS:
-                message = f"ReferenceError: {use.name} is not defined"
-                raise _positioned(
-                    template,
-                    Fault(
-                        code,
-                        TemplateError("runtime", message, expression=code.source),
-                        use.offset,
-                    ),
-                )
-    texts = {name: to_json(value) for name, value in known.items() if name in compiled.names}
-    try:
-        (result,) = render_rows(compiled, texts, sandbox=sandbox())
-    except TemplateError as error:
-        if len(compiled.codes) != 1:  # a limit does not say which of them reached it
-            raise
-        raise _positioned(template, Fault(compiled.codes[0], error)) from None
-    if isinstance(result, Fault):
-        raise _positioned(template, result)
-    return result
+    return compile_template(template).render(scope)
 
 
-def _positioned(template: Any, fault: Fault) -> TemplateError:
-    place = _position(template, fault.code.path, fault.code.start + fault.offset)
-    return fault.error.at(place)
-
-
-def _position(template: Any, path: Path, offset: int) -> Position:
-    text = template
-    for step in path:
-        text = text[step]
-    before = text[:offset]
-    return Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
-
-
-__all__ = ["CompiledValue", "Fault", "check_syntax", "render", "render_rows", "to_json"]
+__all__ = [
+    "CompiledValue",
+    "Fault",
+    "check_syntax",
+    "render",
+    "render_fields",
+    "render_rows",
+    "to_json",
+]
