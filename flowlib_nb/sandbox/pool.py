@@ -50,7 +50,8 @@ class Sandbox(SingletonConfigurable):
     """Evaluates JavaScript programs in worker processes.
 
     Workers that time out, run out of memory or crash are thrown away and replaced; the calling
-    process neither hangs nor crashes. Options take effect with the next worker.
+    process neither hangs nor crashes. Options take effect with the next worker. Jobs of promises
+    are never run, so that there is nothing to wait for and no number of them to limit.
     """
 
     engine = Enum(

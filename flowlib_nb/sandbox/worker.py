@@ -7,9 +7,8 @@ the project but the engine. Before the first program it gives up what it can do 
 from __future__ import annotations
 
 import contextlib
-import os
+import faulthandler
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -73,14 +72,15 @@ def _check(engine: Engine, forms: list[str]) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def _deadline(seconds: float) -> Iterator[None]:
-    """End the process when the parent, which should have killed it, is gone itself."""
-    timer = threading.Timer(seconds, os._exit, args=(3,))
-    timer.daemon = True
-    timer.start()
+    """End the process when the parent, which should have killed it, is gone itself.
+
+    A thread in C does it, which needs no interpreter: the native engine may hold its lock.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True)
     try:
         yield
     finally:
-        timer.cancel()
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _give_up_resources(memory_bytes: int) -> None:

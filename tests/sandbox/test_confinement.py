@@ -77,6 +77,21 @@ def test_workers_are_confined_and_say_so(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ["wasm", "native"])
+def test_long_answers_come_whole(engine: str) -> None:
+    """A text that was put together from many is not handed out by the native engine's binding."""
+    box = Sandbox(engine=engine, workers=1, time_limit=20.0)
+    compiled = compile_code("n", (), is_body=False)
+    rows = ",".join(f'{{"n":"{number:0200}"}}' for number in range(10_000))
+    try:
+        answer = box.evaluate(
+            program_for(compiled, [], ["n"]).source, f'{{"scope":{{}},"rows":[{rows}]}}'.encode()
+        )
+        assert len(json.loads(answer)) == 10_000
+    finally:
+        box.close()
+
+
+@pytest.mark.parametrize("engine", ["wasm", "native"])
 def test_a_worker_that_grows_is_stopped_from_outside(engine: str) -> None:
     """Watched by the parent, whatever the engine itself may think that it uses."""
     box = Sandbox(engine=engine, workers=1, memory_limit=1024, process_limit=256, time_limit=20.0)
