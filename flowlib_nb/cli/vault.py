@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import InputError
-from ..vault.forms import TYPES_HELP
+from ..models.names import TYPES_HELP
 from . import vault_care
 from .terminal import is_terminal, read_input
 
@@ -63,10 +63,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _set(arguments: argparse.Namespace) -> int:
-    from ..models.hosts import parse_hosts
+    from ..models.hosts import parse_hosts, split_hosts
     from ..models.names import check_name
     from ..vault import Vault
-    from ..vault.forms import ask_fields, split_hosts
+    from ..vault.forms import ask_fields
     from ..vault.report import credential_text
 
     vault = Vault.open()

@@ -12,8 +12,6 @@ from traitlets import Int
 from traitlets.config import Configurable
 
 from ..errors import FlowValidationError, InputError
-from ..language.problems import did_you_mean
-from ..language.source import scalar
 from .arguments import LineParser, split_assignment
 
 if TYPE_CHECKING:
@@ -77,6 +75,8 @@ class FlowMagics(Magics, Configurable):
         if arguments.name in self._named:
             return self._named[arguments.name]
         if arguments.name:
+            from ..language.problems import did_you_mean
+
             hint = did_you_mean(arguments.name, self._named)
             raise InputError(
                 f"There is no flow named {arguments.name!r} in this session.",
@@ -87,6 +87,8 @@ class FlowMagics(Magics, Configurable):
         )
 
     def _inputs(self, given: Sequence[str]) -> dict[str, Any]:
+        from ..language.source import scalar
+
         values: dict[str, Any] = {}
         for text in given:
             name, value = split_assignment(text)

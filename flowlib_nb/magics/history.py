@@ -13,9 +13,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..models.hosts import parse_hosts
+from ..models.hosts import parse_hosts, split_hosts
 from ..models.names import CREDENTIAL_TYPES, is_name
-from ..vault.forms import split_hosts
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -13,11 +13,11 @@ from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 
 from ..errors import CredentialNotFoundError, InputError
-from ..models.hosts import parse_hosts
-from ..models.names import check_name
+from ..models.hosts import parse_hosts, split_hosts
+from ..models.names import TYPES_HELP, check_name
 from ..vault import Vault, init_key
 from ..vault.bundle_file import new_file, read_file
-from ..vault.forms import TYPES_HELP, ask_fields, ask_passphrase, split_hosts
+from ..vault.forms import ask_fields, ask_passphrase
 from ..vault.report import credential_table, credential_text, rotation_text, status_text
 from .arguments import LineParser, ReticentParser
 from .history import forget_current_cell

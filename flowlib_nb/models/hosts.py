@@ -219,6 +219,22 @@ def parse_hosts(texts: Iterable[str | HostPattern]) -> tuple[HostPattern, ...]:
     return tuple(dict.fromkeys(patterns))
 
 
+def split_hosts(text: str) -> list[str]:
+    """Read a list of hosts with commas between them.
+
+    Parameters
+    ----------
+    text : str
+        As it was typed; may be empty.
+
+    Returns
+    -------
+    list of str
+        The patterns, not looked at yet.
+    """
+    return [host.strip() for host in text.split(",") if host.strip()]
+
+
 def explain(patterns: Iterable[str | HostPattern], url: str) -> str | None:
     """Say why a credential may not be sent to an address.
 

@@ -7,6 +7,7 @@ import re
 from ..errors import InputError
 
 CREDENTIAL_TYPES = ("api_key", "bearer", "basic", "oauth2", "connection_string", "custom")
+TYPES_HELP = f"{CREDENTIAL_TYPES[0]} (default), {', '.join(CREDENTIAL_TYPES[1:])}"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 
 

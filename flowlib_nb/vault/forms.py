@@ -6,27 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InputError
-from ..models.credential import fields_of
 from ..models.secret import Secret
 from .bundle import check_passphrase
-
-TYPES_HELP = "api_key (default), bearer, basic, connection_string, custom or oauth2"
-
-
-def split_hosts(text: str) -> list[str]:
-    """Read a list of hosts with commas between them.
-
-    Parameters
-    ----------
-    text : str
-        As it was typed; may be empty.
-
-    Returns
-    -------
-    list of str
-        The patterns, not looked at yet.
-    """
-    return [host.strip() for host in text.split(",") if host.strip()]
 
 
 def ask_fields(
@@ -53,6 +34,8 @@ def ask_fields(
     InputError
         Nothing was typed for a field that is required, or the kind must be stored another way.
     """
+    from ..models.credential import fields_of
+
     if kind in ("custom", "oauth2"):
         raise InputError(
             f"A credential of type {kind!r} cannot be asked for field by field.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -197,6 +199,20 @@ def test_importing_is_light(kernel: Kernel) -> None:
         '"duckdb", "pydantic"}))\'], capture_output=True, text=True).stdout'
     )
     assert kernel.run(code).text == "'[]\\n'"
+
+
+def test_loading_is_light(workspace: Path) -> None:
+    """What takes long to import is imported when the first flow or credential needs it."""
+    code = (
+        "import sys\nfrom IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\nbefore = set(sys.modules)\n"
+        "shell.run_line_magic('load_ext', 'flowlib_nb')\n"
+        "heavy = {'pandas', 'pydantic', 'ruamel', 'cryptography', 'duckdb', 'pyarrow', 'wasmtime',"
+        " 'quickjs', 'tree_sitter', 'httpx2', 'authlib', 'ipywidgets', 'keyring'}\n"
+        "print(sorted(heavy & {name.split('.')[0] for name in set(sys.modules) - before}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_secrets_are_asked_for_and_used(
