@@ -30,15 +30,18 @@ def output_of(server: Server, folder: str, code: str) -> str:
         "content": {"code": code, "silent": False, "allow_stdin": False},
     }  # fmt: skip
     socket.send(json.dumps(message))
-    printed = ""
-    while True:
+    printed, missing = "", {"execute_reply", "idle"}
+    # The reply and the outputs come over different channels, in any order.
+    while missing:
         answer = json.loads(socket.recv())
+        if answer["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+            continue
         if answer["msg_type"] == "stream":
             printed += answer["content"]["text"]
-        elif answer["msg_type"] == "execute_reply":
-            socket.close()
-            server.client.delete(f"api/kernels/{kernel}", headers=headers, timeout=60)
-            return printed
+        missing -= {answer["msg_type"], answer["content"].get("execution_state")}
+    socket.close()
+    server.client.delete(f"api/kernels/{kernel}", headers=headers, timeout=60)
+    return printed
 
 
 CODE = "import flowlib_nb as fl; print(fl.Vault.open().path)"
