@@ -225,7 +225,14 @@ class Store:
             The file cannot be read, or was changed by something else.
         """
         found = self.key()
-        opened = self._opened(found)
+        try:
+            opened = self._opened(found)
+        except WrongKeyError:
+            # Perhaps another process has rotated it since the key was looked for.
+            newer = self.key()
+            if newer.key == found.key:
+                raise
+            found, opened = newer, self._opened(newer)
         if opened.content.is_new:
             return opened
         known = highwater.seen(opened.content.vault_id)

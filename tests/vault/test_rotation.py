@@ -16,11 +16,12 @@ import pytest
 
 import flowlib_nb
 from flowlib_nb.errors import ConfigError, InputError, VaultError, WrongKeyError
-from flowlib_nb.vault import Vault, file, find_key, generate_key, init_key
+from flowlib_nb.vault import Vault, file, find_key, generate_key, init_key, store
 from flowlib_nb.vault.keys import (
     FILE_VARIABLE,
     KEY_VARIABLE,
     PREVIOUS_VARIABLE,
+    FoundKey,
     key_file_path,
     os_keyring,
     parse_key,
@@ -122,6 +123,24 @@ def test_key_made_by_another_rotation_is_not_forgotten(vault: Vault, workspace: 
     with pytest.raises(InputError, match="still needs an older key"):
         vault.forget_old_keys()
     assert vault.get("a").token.reveal() == "token of a"
+
+
+def test_reading_while_another_process_rotates(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does so between this one's look for the key and its look at the file."""
+    raced = []
+
+    def racing() -> FoundKey:
+        found = find_key()
+        if not raced:
+            raced.append(True)
+            Vault.open().rotate()
+        return found
+
+    monkeypatch.setattr(store, "find_key", racing)
+    assert vault.get("a").token.reveal() == "token of a"
+    assert raced
 
 
 def test_many_rotations(vault: Vault) -> None:
