@@ -112,9 +112,27 @@
     return { expression: index, name, message, stack };
   };
 
+  // A column has a field's values, one a row. Numbers and texts, which cannot fail alone, are kept
+  // as they are and written together; once there is another value, each is kept as its JSON text.
+  const put = (column, row, value) => {
+    const type = typeof value;
+    if (!column.isWritten && (type === "number" || (type === "string" && value.isWellFormed()))) {
+      column.values[row] = value;
+      return;
+    }
+    const text = toJson(rejectUnusable(value));
+    if (!column.isWritten) {
+      column.values = column.values.map((earlier) => JSON.stringify(earlier));
+      column.isWritten = true;
+    }
+    column.values[row] = text === undefined ? "null" : text;
+  };
+  const written = ({ values, isWritten }) =>
+    isWritten ? "[" + values.join(",") + "]" : JSON.stringify(values);
+
+  const apply = Reflect.apply;
   // A field is [isExact, ...parts]; a part is a literal string or [expression index, function].
-  // Numbers and strings are most of what templates give: they take no further call.
-  const renderField = (field, lenient) => {
+  const renderField = (field, values, column, row, lenient) => {
     const isExact = field[0];
     let text = "", index = -1;
     try {
@@ -123,20 +141,19 @@
         if (typeof part === "string") { text += part; continue; }
         index = part[0];
         try {
-          const value = part[1](), type = typeof value;
-          if (isExact) {
-            text = type === "number" && value - value === 0 ? "" + value : toJson(rejectUnusable(value));
-          } else {
-            text += type === "number" || type === "string" ? value : asText(rejectUnusable(value));
-          }
+          const value = apply(part[1], undefined, values);
+          if (isExact) { put(column, row, value); return null; }
+          text += typeof value === "string" || typeof value === "number"
+            ? value : asText(rejectUnusable(value));
         } catch (thrown) {
           if (!lenient) throw thrown;
         }
       }
-      // Nothing is what an exact field has whose value is undefined, or failed.
-      return "[0," + (isExact ? text || "null" : toJson(text)) + "]";
+      put(column, row, isExact ? null : text);
+      return null;
     } catch (thrown) {
-      return "[1," + JSON.stringify(describe(thrown, index)) + "]";
+      put(column, row, null);
+      return describe(thrown, index);
     }
   };
 
@@ -145,27 +162,26 @@
     typeof value === "number" && !Number.isSafeInteger(value) && integer.test(source)
       ? BigInt(source) : value;
 
-  // make: scope values, then row values -> fields. The answer is JSON: one array of fields a row.
-  const run = (make, scopeNames, rowNames, lenient) => {
+  // fields: functions of the scope's values, then a row's. The answer is JSON: for each field its
+  // values, then [field, row, error] for each failure.
+  const run = (fields, scopeNames, lenient) => {
     const payload = global.$payload;
     // The host marks what may hold integers that a number would lose digits of.
     const { scope, rows } =
       payload[0] === "!" ? JSON.parse(payload.slice(1), keepDigits) : JSON.parse(payload);
     global.$payload = "";
-    const values = scopeNames.map((name) => scope[name]);
-    const fixed = values.length, varying = rowNames.length;
-    const answer = [];
+    const fixed = scopeNames.map((name) => scope[name]);
+    const columns = fields.map(() => ({ values: [], isWritten: false })), failures = [];
     for (let r = 0; r < rows.length; r++) {
-      const row = rows[r];
-      for (let i = 0; i < varying; i++) values[fixed + i] = row[rowNames[i]];
-      const fields = make(...values);
-      let text = renderField(fields[0], lenient);
-      for (let i = 1; i < fields.length; i++) text += "," + renderField(fields[i], lenient);
-      answer[r] = text;
+      const values = fixed.length > 0 ? fixed.concat(rows[r]) : rows[r];
+      for (let f = 0; f < fields.length; f++) {
+        const error = renderField(fields[f], values, columns[f], r, lenient);
+        if (error !== null) failures.push([f, r, error]);
+      }
     }
-    // Joined once, since what `+` makes of long texts is a rope, which the native engine's binding
-    // cannot hand out.
-    return ["[[", answer.join("],["), "]]"].join("");
+    // Joined, since what `+` makes of long texts is a rope, which the native engine's binding cannot
+    // hand out.
+    return ["[[", columns.map(written).join(","), "],", JSON.stringify(failures), "]"].join("");
   };
 
   for (const [name, value] of Object.entries({ ...helpers, $run: run })) {

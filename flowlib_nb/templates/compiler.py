@@ -198,7 +198,10 @@ def _program(
     row_names: tuple[str, ...],
     lenient: bool,
 ) -> Program:
-    pieces = [f"$run(function ({', '.join((*scope_names, *row_names))}) {{ 'use strict'; return ["]
+    # Made once; each call has the row's values as its own parameters. A body may declare one of
+    # their names again.
+    parameters = ", ".join((*scope_names, *row_names))
+    pieces = ["$run((function () { 'use strict'; return ["]
     line = 1
     first_lines: list[int] = []
 
@@ -211,16 +214,15 @@ def _program(
         add(f"[{int(field.is_exact)},")
         for part in field.parts:
             if isinstance(part, Code):
-                opened, closed = ("{", "}") if part.is_body else ("(", ")")
-                add(f"[{len(first_lines)}, () => {opened}\n")
+                opened, closed = ("(() => {", "})()") if part.is_body else ("(", ")")
+                add(f"[{len(first_lines)}, ({parameters}) => {opened}\n")
                 first_lines.append(line)
                 # The line break ends a `// comment` at the end of the source.
                 add(f"{part.source}\n{closed}],")
             else:
                 add(_literal(part) + ",")
         add("],")
-    names = f"{json.dumps(list(scope_names))}, {json.dumps(list(row_names))}"
-    add(f"]; }}, {names}, {json.dumps(lenient)})")
+    add(f"]; }})(), {json.dumps(scope_names)}, {json.dumps(lenient)})")
     return Program("".join(pieces), tuple(first_lines))
 
 

@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TemplateError
 from .compiler import Code, CompiledValue, Program, check_forms, program_for
@@ -82,6 +83,8 @@ def render_rows(
     if not compiled.fields or not rows:
         return [compiled.value for _ in rows]
     columns = render_fields(compiled, scope, rows, sandbox=sandbox, lenient=lenient)
+    if compiled.fields[0].path == ():
+        return columns[0]  # the value is one text: it has no other field
     return [_row(compiled, fields) for fields in zip(*columns, strict=True)]
 
 
@@ -114,14 +117,10 @@ def render_fields(
     codes = compiled.codes
     shown = codes[0].source if len(codes) == 1 else ""
     payload = _payload(scope, scope_names, rows, row_names)
-    answer = _decoded(sandbox.evaluate(program.source, payload, expression=shown))
-    return [
-        [
-            _fault(codes, program, value, sandbox) if failed else value
-            for failed, value in (fields[index] for fields in answer)
-        ]
-        for index in range(len(compiled.fields))
-    ]
+    columns, failures = _decoded(sandbox.evaluate(program.source, payload, expression=shown))
+    for field, row, detail in failures:
+        columns[field][row] = _fault(codes, program, detail, sandbox)
+    return cast("list[list[Rendered]]", columns)
 
 
 def _decoded(answer: bytes) -> Any:
@@ -140,9 +139,11 @@ def _payload(
     rows: Sequence[Mapping[str, Any]],
     row_names: Sequence[str],
 ) -> bytes:
-    if rows[0].keys() != set(row_names):
-        rows = [{name: row[name] for name in row_names} for row in rows]
-    varying = to_json(rows)
+    # As arrays, since their names are the program's parameters.
+    if len(row_names) > 1:
+        varying = to_json(list(map(itemgetter(*row_names), rows)))
+    else:
+        varying = to_json([[row[name] for name in row_names] for row in rows])
     is_large = any(
         may_have_large_integers(text) for text in (varying, *(scope[name] for name in scope_names))
     )

@@ -40,7 +40,7 @@ return [
 def evaluate(sandbox: Sandbox, script: str) -> object:
     compiled = compile_code(script, (), is_body=True)
     program = program_for(compiled, ["rows"])
-    payload = b'{"scope":{"rows":' + ROWS + b'},"rows":[{}]}'
+    payload = b'{"scope":{"rows":' + ROWS + b'},"rows":[[]]}'
     return json.loads(sandbox.evaluate(program.source, payload, expression=script))
 
 
@@ -92,7 +92,7 @@ def test_nothing_that_makes_code_of_text_works(sandbox: Sandbox) -> None:
     for script in FAMILIES["escapes"].strip().splitlines():
         if "eval" in script or "onstructor" in script or "Function" in script:
             _, outcome = attempt(sandbox, script)
-            assert isinstance(outcome, TemplateError) or outcome[0][0][0] == 1, script
+            assert isinstance(outcome, TemplateError) or outcome[1], script
 
 
 def test_endless_loops_say_so(sandbox: Sandbox) -> None:

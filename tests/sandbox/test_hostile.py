@@ -313,7 +313,7 @@ def test_what_was_left_to_run_later_never_runs(box: Sandbox) -> None:
         "delete globalThis.$run",
         "globalThis.json = 7",
         "json.x = 1",
-        "globalThis.$run = () => '[[[0,7]]]'",
+        "globalThis.$run = () => '[[[7]],[]]'",
         "Object = 1",
         "undefined = 1",
         "Error.prepareStackTrace = () => 7",
