@@ -112,6 +112,8 @@ def test_a_secret_is_typed_into_a_password_prompt_and_nowhere_else(
     expect(lab.output(3)).to_contain_text("api.example.com")
     assert Vault.open().get("shop").token.reveal() == token
 
+    # Lab takes the prompt away a moment after it was answered.
+    expect(lab.page.locator("input[type=password]")).to_have_count(0)
     lab.save()
     assert "api.example.com" in lab.output(2).inner_text()
     typed = "[...document.querySelectorAll('input, textarea')].map(field => field.value).join()"
