@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..models.secret import Secret
+from ..vault.forms import add_bundle_commands
 from .terminal import is_terminal, read_input
 
 
@@ -35,17 +36,7 @@ def add_to(parts: Any) -> None:
     repair.set_defaults(command=_repair)
     accept = parts.add_parser("accept", help="accept a vault file that was restored on purpose")
     accept.set_defaults(command=_accept)
-    export = parts.add_parser("export", help="write credentials to a file, under a passphrase")
-    export.add_argument("file", metavar="FILE", help="must not exist yet")
-    export.add_argument("names", nargs="*", metavar="NAME", help="which; all if none is named")
-    take = parts.add_parser("import", help="store the credentials of such a file")
-    take.add_argument("file", metavar="FILE")
-    take.add_argument(
-        "--on-conflict",
-        choices=("fail", "skip", "replace"),
-        default="fail",
-        help="what to do with names that the vault has already (default: fail)",
-    )
+    export, take = add_bundle_commands(parts)
     for parser in (export, take):
         parser.add_argument(
             "--stdin", action="store_true", help="read the passphrase from standard input"

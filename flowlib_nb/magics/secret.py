@@ -17,7 +17,7 @@ from ..models.hosts import parse_hosts, split_hosts
 from ..models.names import TYPES_HELP, check_name
 from ..vault import Vault, init_key
 from ..vault.bundle_file import new_file, read_file
-from ..vault.forms import ask_fields, ask_passphrase
+from ..vault.forms import add_bundle_commands, ask_fields, ask_passphrase
 from ..vault.report import credential_table, credential_text, rotation_text, status_text
 from .arguments import LineParser, ReticentParser
 from .history import forget_current_cell
@@ -187,17 +187,7 @@ def _parser() -> LineParser:
     tried.add_argument("name", metavar="NAME")
     tried.add_argument("url", nargs="?", metavar="URL", help="an address of the API")
     commands.add_parser("rotate", help="encrypt all credentials with a new master key")
-    export = commands.add_parser("export", help="write credentials to a file, under a passphrase")
-    export.add_argument("file", metavar="FILE", help="must not exist yet")
-    export.add_argument("names", nargs="*", metavar="NAME", help="which; all if none is named")
-    take = commands.add_parser("import", help="store the credentials of such a file")
-    take.add_argument("file", metavar="FILE")
-    take.add_argument(
-        "--on-conflict",
-        choices=("fail", "skip", "replace"),
-        default="fail",
-        help="what to do with names that the vault has already (default: fail)",
-    )
+    add_bundle_commands(commands)
     rename = commands.add_parser("rename", help="give a credential another name")
     rename.add_argument("name", metavar="NAME")
     rename.add_argument("new_name", metavar="NEW_NAME")

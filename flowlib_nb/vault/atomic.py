@@ -11,7 +11,8 @@ from pathlib import Path
 
 # Not blocking, since opening a FIFO would wait for someone to write to it.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+# For a file that must not exist yet.
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class TooLargeError(OSError):
@@ -78,7 +79,7 @@ def draft_of(path: Path, raw: bytes, *, synced: bool = True) -> Iterator[Path]:
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with open(os.open(draft, _NEW, 0o600), "wb") as file:
+        with open(os.open(draft, NEW, 0o600), "wb") as file:
             file.write(raw)
             if synced:
                 file.flush()

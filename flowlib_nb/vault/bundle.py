@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import BundleError, InputError
 from ..models.secret import Secret
-from .content import decode, encode
+from .content import decode, encode, laid_out
 from .envelope import NONCE_BYTES, TAG_BYTES, canonical
 
 FORMAT = "flowlib-bundle"
@@ -144,7 +144,7 @@ def seal_bundle(credentials: Mapping[str, Carried], passphrase: Secret) -> bytes
         encode(out[:-TAG_BYTES]),
         encode(out[-TAG_BYTES:]),
     )
-    return msgspec.json.format(msgspec.json.encode(bundle, order="sorted"), indent=2) + b"\n"
+    return laid_out(bundle)
 
 
 def open_bundle(raw: bytes, passphrase: Secret) -> dict[str, Carried]:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from ..config import expanded
 from ..errors import InputError
-from .atomic import read_ordinary
+from .atomic import NEW, read_ordinary
 
 _MAX_BYTES = 64 << 20
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @contextlib.contextmanager
@@ -36,7 +35,7 @@ def new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
     """
     path = expanded(path)
     try:
-        descriptor = os.open(path, _NEW, 0o600)
+        descriptor = os.open(path, NEW, 0o600)
     except OSError as error:
         raise InputError(f"The file {path} cannot be made: {error.strerror}.") from None
     written: list[bool] = []

@@ -124,7 +124,23 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def to_text(self) -> bytes:
         """The file, in the one form that diffs and merges well."""
-        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=2) + b"\n"
+        return laid_out(self)
+
+
+def laid_out(value: msgspec.Struct) -> bytes:
+    """Write JSON in the one layout that the vault's files have.
+
+    Parameters
+    ----------
+    value : msgspec.Struct
+        What to write.
+
+    Returns
+    -------
+    bytes
+        With sorted keys, an indentation of two spaces and a line feed at the end; see FORMAT.md.
+    """
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2) + b"\n"
 
 
 def signed_parts(text: bytes) -> tuple[memoryview, memoryview]:

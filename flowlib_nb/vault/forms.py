@@ -1,4 +1,4 @@
-"""Asks a person for a credential's fields, and for passphrases."""
+"""Asks a person for a credential's fields and for passphrases, in the shell and in the notebook."""
 
 from __future__ import annotations
 
@@ -80,3 +80,30 @@ def ask_passphrase(ask_secret: Callable[[str], str], *, twice: bool) -> Secret:
         if passphrase != Secret(ask_secret("Once more: ")):
             raise InputError("The two passphrases differ; nothing was done.")
     return passphrase
+
+
+def add_bundle_commands(commands: Any) -> tuple[Any, Any]:
+    """Add the commands that write and read bundles; shell and notebook have the same.
+
+    Parameters
+    ----------
+    commands : argparse's subparsers
+        Where to add them.
+
+    Returns
+    -------
+    tuple of argparse.ArgumentParser
+        Those of ``export`` and of ``import``.
+    """
+    export = commands.add_parser("export", help="write credentials to a file, under a passphrase")
+    export.add_argument("file", metavar="FILE", help="must not exist yet")
+    export.add_argument("names", nargs="*", metavar="NAME", help="which; all if none is named")
+    take = commands.add_parser("import", help="store the credentials of such a file")
+    take.add_argument("file", metavar="FILE")
+    take.add_argument(
+        "--on-conflict",
+        choices=("fail", "skip", "replace"),
+        default="fail",
+        help="what to do with names that the vault has already (default: fail)",
+    )
+    return export, take
