@@ -403,7 +403,8 @@ def spawn() -> None:
         "import sys; sys.path[:0] = {paths!r}; import flowlib_nb.sandbox.worker as worker; "
         "worker.confine = dict; worker.main()"
     )
-    frame = Frame({"operation": "evaluate", "program": "'1'"}, b"{}")
+    program = b"'1'"
+    frame = Frame({"operation": "evaluate", "program_bytes": len(program)}, program + b"{}")
 
     print("A worker                    to its first answer     one warm call, 3 ms apart")
     for engine in ("wasm", "native"):

@@ -49,6 +49,10 @@ class EvaluationError(Exception):
 class Engine(Protocol):
     """Evaluates programs; none sees anything of the one before."""
 
+    @property
+    def code(self) -> bytes:
+        """What was compiled at the start, for :func:`make_engine` in another process; or empty."""
+
     def evaluate(self, program: str, payload: str) -> str:
         """Run a program on its data.
 
@@ -88,7 +92,7 @@ class Engine(Protocol):
         """Prepare the next evaluation, while nobody waits."""
 
 
-def make_engine(name: EngineName, limits: Limits) -> Engine:
+def make_engine(name: EngineName, limits: Limits, code: bytes = b"") -> Engine:
     """Start an engine.
 
     Parameters
@@ -97,6 +101,8 @@ def make_engine(name: EngineName, limits: Limits) -> Engine:
         ``wasm``, or ``native``.
     limits : Limits
         Fixed for the engine's life.
+    code : bytes
+        The ``code`` of an engine of this name.
 
     Returns
     -------
@@ -110,7 +116,7 @@ def make_engine(name: EngineName, limits: Limits) -> Engine:
         return NativeEngine(limits)
     from .wasm_engine import WasmEngine
 
-    return WasmEngine(limits)
+    return WasmEngine(limits, code)
 
 
 def prelude() -> str:

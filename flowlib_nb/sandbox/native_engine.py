@@ -33,6 +33,11 @@ class NativeEngine:
         self._next: Any = None
         self.make_ready()
 
+    @property
+    def code(self) -> bytes:
+        """Nothing: it is machine code as it comes."""
+        return b""
+
     def evaluate(self, program: str, payload: str) -> str:
         """Run a program; see :class:`Engine`."""
         context = self._take()

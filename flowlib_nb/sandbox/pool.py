@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import threading
 from collections.abc import Sequence
@@ -124,11 +125,9 @@ class Sandbox(SingletonConfigurable):
         SandboxError
             No worker can be started.
         """
-        if len(payload) > self.memory_limit << 20:
-            # Not sent: the worker could not even hold it.
-            raise self._failure("memory", "", expression)
-        header = {"operation": "evaluate", "program": program}
-        answer = self._ask(Frame(header, payload), expression)
+        text = program.encode("utf-8", "surrogatepass")
+        header = {"operation": "evaluate", "program_bytes": len(text)}
+        answer = self._ask(Frame(header, text + payload), expression)
         if answer.header["status"] == "ok":
             return answer.body
         raise self._failure(answer.header["code"], answer.header["message"], expression)
@@ -148,8 +147,8 @@ class Sandbox(SingletonConfigurable):
         """
         reports: list[SyntaxReport | None] = []
         for start in range(0, len(sources), CHECKED_AT_ONCE):
-            batch = [{"forms": list(forms)} for forms in sources[start : start + CHECKED_AT_ONCE]]
-            answer = self._ask(Frame({"operation": "check", "sources": batch}), "")
+            batch = [list(forms) for forms in sources[start : start + CHECKED_AT_ONCE]]
+            answer = self._ask(Frame({"operation": "check"}, json.dumps(batch).encode()), "")
             if answer.header["status"] != "ok":
                 raise self._failure(answer.header["code"], answer.header["message"], "")
             reports += [
@@ -187,6 +186,9 @@ class Sandbox(SingletonConfigurable):
             worker.kill()
 
     def _ask(self, frame: Frame, expression: str) -> Frame:
+        if len(frame.body) > self.memory_limit << 20:
+            # Not sent: the worker could not even hold it.
+            raise self._failure("memory", "", expression)
         worker = self._take()
         try:
             return worker.ask(

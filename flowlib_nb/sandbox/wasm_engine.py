@@ -16,6 +16,7 @@ import wasmtime
 from quickjs_rs import errors as engine_errors
 
 from .engine import EvaluationError, Limits, prelude
+from .wasm_guest import Image, quickly_called, shared_code, use_shared_code
 
 _PAGE = 64 * 1024
 # Instances whose memory grew by more than this are thrown away rather than restored.
@@ -35,15 +36,23 @@ class WasmEngine:
     ----------
     limits : Limits
         Fixed for the engine's life.
+    code : bytes
+        The ``code`` of another, so that it need not be compiled again.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, code: bytes = b"") -> None:
+        use_shared_code(code)
         self._limits = limits
         self._runtime = quickjs_rs.Runtime(
             memory_limit=limits.memory_bytes, stack_limit=limits.stack_bytes
         )
         self._prelude = prelude()
         self._prepare()
+
+    @property
+    def code(self) -> bytes:
+        """The compiled engine."""
+        return shared_code()
 
     def evaluate(self, program: str, payload: str) -> str:
         """Run a program; see :class:`Engine`."""
@@ -87,10 +96,10 @@ class WasmEngine:
     def _restore(self) -> None:
         if self._clean:
             return
-        if self._memory_size() > self._image_bytes + _KEEP_GROWTH:
+        if self._image.memory_size() > self._image.size + _KEEP_GROWTH:
             self._discard()
         else:
-            self._runtime.restore_snapshot(self._image, self._context)
+            self._image.restore()
             self._clean = True
 
     def _discard(self) -> None:
@@ -105,23 +114,18 @@ class WasmEngine:
         # quickjs-rs 0.2 passes its memory limit to an allocator that does not keep it (3 GB were
         # seen at a limit of 64 MB); the store's limit is wasmtime's own and holds.
         self._store(context).set_limits(memory_size=_IMAGE_ROOM + self._limits.memory_bytes)
+        quickly_called(context)
         context.eval(self._prelude)
         # Handles made before the image stay valid after each restore; later ones would not.
         self._globals = context.globals
         self._context = context
-        self._image = context.create_snapshot()
-        self._image_bytes = len(self._image.to_bytes())
+        self._image = Image(context)
         self._clean = True
 
     @staticmethod
     def _store(context: Any) -> wasmtime.Store:
         store: wasmtime.Store = context._engine_ctx._inst.store
         return store
-
-    def _memory_size(self) -> int:
-        instance = self._context._engine_ctx._inst
-        size: int = instance.mem.data_len(instance.store)
-        return size
 
     def _classified(self, error: Exception) -> EvaluationError:
         if isinstance(error, engine_errors.TimeoutError | engine_errors.InterruptError):
@@ -141,7 +145,7 @@ class WasmEngine:
             message = "the code holds half of a surrogate pair, which is not valid Unicode"
             return EvaluationError("syntax", message)
         # A trap leaves the instance in an unknown state.
-        memory_full = self._memory_size() + _PAGE * 16 > self._limits.memory_bytes
+        memory_full = self._image.memory_size() + _PAGE * 16 > self._limits.memory_bytes
         self._discard()
         if isinstance(error, wasmtime.Trap | wasmtime.WasmtimeError):
             if "call stack exhausted" in str(error):

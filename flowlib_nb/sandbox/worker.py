@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -24,9 +25,11 @@ def main() -> None:
     if start is None:
         return
     limits = Limits(**start.header["limits"])
-    engine = make_engine(start.header["engine"], limits)
+    engine = make_engine(start.header["engine"], limits, start.body)
+    # Before anything was evaluated, since the other workers will trust it.
+    code = b"" if start.body else engine.code
     _give_up_resources(limits.memory_bytes)
-    write_frame(answers, Frame({"status": "ready", "confinement": confine()}))
+    write_frame(answers, Frame({"status": "ready", "confinement": confine()}, code))
     while (frame := read_frame(requests)) is not None:
         with _deadline(start.header["hard_seconds"]):
             answer = _answer(engine, frame, start.header["output_bytes"])
@@ -43,9 +46,11 @@ def _answer(engine: Engine, frame: Frame, output_bytes: int) -> Frame:
     header = frame.header
     try:
         if header["operation"] == "check":
-            problems = [_check(engine, item["forms"]) for item in header["sources"]]
+            problems = [_check(engine, forms) for forms in json.loads(frame.body)]
             return Frame({"status": "ok", "problems": problems})
-        result = engine.evaluate(header["program"], frame.body.decode("utf-8")).encode("utf-8")
+        length = header["program_bytes"]
+        program = frame.body[:length].decode("utf-8", "surrogatepass")
+        result = engine.evaluate(program, frame.body[length:].decode("utf-8")).encode("utf-8")
     except EvaluationError as error:
         return Frame({"status": "error", "code": error.code, "message": error.message})
     except UnicodeError:

@@ -22,6 +22,9 @@ from .protocol import Frame, FrameTooLargeError, read_frame, write_frame
 START_SECONDS = 30.0
 # How often the memory of a worker is looked at.
 _WATCH_SECONDS = 0.05
+# What the first worker of an engine compiled, for those after it.
+_CODE: dict[str, bytes] = {}
+_MOST_CODE = 64 << 20
 _BOOT = "import sys; sys.path[:0] = {paths!r}; from flowlib_nb.sandbox.worker import main; main()"
 
 
@@ -75,13 +78,11 @@ class WorkerProcess:
         )
         self._requests = cast(BinaryIO, self._process.stdin)
         self._answers: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self._ready = False
+        self._confinement: dict[str, str] = {}
         # A thread reads, so that waiting with a deadline works alike on every platform.
         self._reader = threading.Thread(target=self._read, name="flowlib-sandbox", daemon=True)
         self._reader.start()
-        self._ready = False
-        self._confinement: dict[str, str] = {}
-        with contextlib.suppress(OSError):
-            write_frame(self._requests, Frame(settings))
 
     @property
     def alive(self) -> bool:
@@ -164,6 +165,8 @@ class WorkerProcess:
                 # Its answers end a moment before it does.
                 self._process.wait(timeout=1)
             raise self._not_started(f"it ended with code {self._process.poll()}")
+        if answer.body:
+            _CODE[self.settings["engine"]] = answer.body
         self._confinement = dict(answer.header.get("confinement", {}))
         self._ready = True
 
@@ -179,9 +182,15 @@ class WorkerProcess:
 
     def _read(self) -> None:
         stream = cast(BinaryIO, self._process.stdout)
+        with contextlib.suppress(OSError, ValueError):  # it ended already, or was closed
+            # Here, since a pipe holds less than this.
+            code = _CODE.get(self.settings["engine"], b"")
+            write_frame(self._requests, Frame(self.settings, code))
+        most = _MOST_CODE
         while True:
             try:
-                frame = read_frame(stream, self.settings["output_bytes"])
+                frame = read_frame(stream, most)
+                most = self.settings["output_bytes"]
             except (OSError, ValueError, FrameTooLargeError):
                 frame = None
             self._answers.put(frame)

@@ -106,10 +106,35 @@ def test_an_error_of_the_whole_names_the_expression(box: Sandbox) -> None:
 def test_a_payload_over_the_limit_is_not_even_sent(
     box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(box, "_ask", None)
-    with pytest.raises(TemplateError) as caught:
-        box.evaluate("'1'", bytes(box.memory_limit * 2**20 + 1))
-    assert caught.value.code == "memory"
+    monkeypatch.setattr(box, "_take", None)
+    most = box.memory_limit * 2**20
+    for ask in (
+        lambda: box.evaluate("'1'", bytes(most)),
+        lambda: box.evaluate("'1'" + " " * most, b""),
+        lambda: box.check([["1" + " " * most]]),
+    ):
+        with pytest.raises(TemplateError) as caught:
+            ask()
+        assert caught.value.code == "memory"
+
+
+@pytest.mark.parametrize("engine", ["wasm", "native"])
+def test_a_program_may_be_longer_than_a_header(fresh: Callable[..., Sandbox], engine: str) -> None:
+    box = fresh(engine=engine, memory_limit=256, time_limit=20.0)
+    program = f"'{'é' * (MAX_HEADER // 2)}'.length + '!'"
+    assert box.evaluate(program, b"{}") == b"%d!" % (MAX_HEADER // 2)
+
+
+def test_later_workers_take_over_what_the_first_compiled(
+    fresh: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_process, "_CODE", {})
+    evaluated = fresh().evaluate("'1'", b"{}")
+    code = worker_process._CODE["wasm"]
+    assert len(code) > 1e6
+    for other in (code, code[:1000], b"of another version"):
+        worker_process._CODE["wasm"] = other
+        assert fresh().evaluate("'1'", b"{}") == evaluated
 
 
 def test_checking(box: Sandbox) -> None:
