@@ -194,18 +194,30 @@ def jinja2(data: Sequence[dict[str, Any]], template: str) -> Timed:
     from jinja2.sandbox import SandboxedEnvironment
 
     compiled = SandboxedEnvironment().from_string(template)
-    return lambda: clock(lambda: [compiled.render(row) for row in data])
+
+    def run() -> list[str]:
+        return [compiled.render(row) for row in data]
+
+    # Its answers are always text.
+    answers = run()
+    agreed([float(one) if template == NUMBER else one for one in answers], template, data)
+    return lambda: clock(run)
 
 
 def pandas_apply(data: Sequence[dict[str, Any]], template: str) -> Timed:
     import pandas as pd
 
     frame = pd.DataFrame(data)[list(FIELDS[template])]
-    if template == NUMBER:
-        return lambda: clock(lambda: frame.apply(lambda row: row["price"] * row["qty"], axis=1))
-    return lambda: clock(
-        lambda: frame.apply(lambda row: f"{row['name']}: {row['price']:g}", axis=1)
-    )
+    functions: dict[str, Callable[[Any], object]] = {
+        NUMBER: lambda row: row["price"] * row["qty"],
+        TEXT: lambda row: f"{row['name']}: {row['price']:g}",
+    }
+
+    def run() -> Any:
+        return frame.apply(functions[template], axis=1)
+
+    agreed(run().tolist(), template, data)
+    return lambda: clock(run)
 
 
 def jsonata(data: Sequence[dict[str, Any]], template: str) -> Timed:
@@ -215,9 +227,10 @@ def jsonata(data: Sequence[dict[str, Any]], template: str) -> Timed:
     compiled = Jsonata(f"$.({expression})")
     batches = [data[start : start + BATCH] for start in range(0, ROWS, BATCH)]
 
-    def run() -> object:
+    def run() -> list[Any]:
         return [one for batch in batches for one in compiled.evaluate(batch)]
 
+    agreed(run(), template, data)
     return lambda: clock(run)
 
 

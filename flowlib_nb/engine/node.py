@@ -182,7 +182,11 @@ class NodeRunner:
         try:
             return await self._context.in_thread(
                 lambda: render_rows(
-                    compiled, self._scope, rows, sandbox=self._sandbox, lenient=lenient
+                    compiled,
+                    self._scope.texts(compiled.reaches),
+                    rows,
+                    sandbox=self._sandbox,
+                    lenient=lenient,
                 )
             )
         except TemplateError as error:

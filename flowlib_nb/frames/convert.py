@@ -87,6 +87,12 @@ def to_plain(value: Any) -> Any:
     return _plain(value, pandas)
 
 
+def is_frame(value: Any) -> bool:
+    """Whether a value is a DataFrame; pandas is not imported for the answer."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.DataFrame)
+
+
 def row_count(value: Any) -> int:
     """How many rows :func:`to_frame` would give, without making the frame."""
     value = _body_of_response(value)

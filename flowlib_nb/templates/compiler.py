@@ -7,13 +7,14 @@ names that they reference are serialised, once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from ..errors import TemplateError
 from .names import Use, is_complete, outer_names
+from .reach import Reach, Way, reach_of
 from .tokenizer import OPEN, Expression, TemplateSyntaxError, split
 
 Path = tuple[str | int, ...]
@@ -65,7 +66,7 @@ class TemplatedField:
     is_exact: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompiledValue:
     """A value whose strings may hold templates, ready to be rendered.
 
@@ -80,20 +81,28 @@ class CompiledValue:
     value: Any
     fields: tuple[TemplatedField, ...]
 
-    @property
+    @cached_property
     def codes(self) -> tuple[Code, ...]:
         """All pieces of JavaScript, in the program's order."""
         return tuple(part for f in self.fields for part in f.parts if isinstance(part, Code))
 
-    @property
+    @cached_property
     def uses(self) -> tuple[Use, ...]:
         """All uses of outer names."""
         return tuple(use for code in self.codes for use in code.uses)
 
+    @cached_property
+    def reaches(self) -> Mapping[str, Reach]:
+        """For each outer name what the code uses of its value."""
+        ways: dict[str, list[Way]] = {}
+        for use in self.uses:
+            ways.setdefault(use.name, []).append(use.way)
+        return {name: reach_of(into) for name, into in ways.items()}
+
     @property
-    def names(self) -> frozenset[str]:
+    def names(self) -> Set[str]:
         """The outer names."""
-        return frozenset(use.name for use in self.uses)
+        return self.reaches.keys()
 
     def filled(self, values: Iterable[Any]) -> Any:
         """The value with each field replaced.

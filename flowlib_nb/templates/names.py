@@ -6,10 +6,13 @@ belongs to its function, ``let``, ``const``, ``class`` and function declarations
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from .reach import Way
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -26,6 +29,7 @@ JAVASCRIPT_GLOBALS = frozenset(
     """.split()
 )
 HELPERS = frozenset("json first last keys values exists isArray isObject".split())
+_INDEX = re.compile(r"0|[1-9][0-9]{0,14}")
 # Names that cannot be variables in strict code (ECMA-262 §12.7.2), so cannot name a node either.
 RESERVED_WORDS = frozenset(
     """
@@ -47,13 +51,18 @@ class Use:
         The identifier.
     offset : int
         Where it stands in the source, in characters.
-    member : str or None
-        ``b`` in ``a.b``; None where the name stands alone.
+    way : tuple of str or int
+        The members that are known from the text: ``("b", 0)`` in ``a.b[0][c].d``.
     """
 
     name: str
     offset: int
-    member: str | None = None
+    way: Way = ()
+
+    @property
+    def member(self) -> str | None:
+        """``b`` in ``a.b``; None where the name stands alone."""
+        return self.way[0] if self.way and isinstance(self.way[0], str) else None
 
 
 @dataclass(slots=True)
@@ -127,7 +136,7 @@ def outer_names(source: str, *, is_body: bool = False) -> tuple[Use, ...]:
         # Where the syntax is wrong the parser puts empty names in, to go on.
         if name and not scope.declares(name):
             before = encoded[: node.start_byte].decode("utf-8", "replace")
-            found.append(Use(name, len(before) - len(prefix), _member_of(node)))
+            found.append(Use(name, len(before) - len(prefix), _way_from(node)))
     return tuple(sorted(found, key=lambda use: use.offset))
 
 
@@ -151,14 +160,35 @@ def _text(node: Node) -> str:
     return (node.text or b"").decode("utf-8", "replace")
 
 
-def _member_of(node: Node) -> str | None:
-    parent = node.parent
-    if parent is None or parent.type != "member_expression":
+def _way_from(node: Node) -> Way:
+    way: list[str | int] = []
+    while (parent := node.parent) is not None:
+        target = parent.child_by_field_name("object")
+        if target is None or target.id != node.id:
+            break
+        step = _step(parent)
+        if step is None:
+            break
+        way.append(step)
+        node = parent
+    return tuple(way)
+
+
+def _step(node: Node) -> str | int | None:
+    """The member that ``a.b``, ``a["b"]`` or ``a[0]`` names; None where only running it tells."""
+    if node.type == "member_expression":
+        name = node.child_by_field_name("property")
+        return _text(name) if name is not None and name.type == "property_identifier" else None
+    index = node.child_by_field_name("index")
+    if node.type != "subscript_expression" or index is None:
         return None
-    target, prop = parent.child_by_field_name("object"), parent.child_by_field_name("property")
-    if target is None or prop is None or target.id != node.id:
-        return None
-    return _text(prop) if prop.type == "property_identifier" else None
+    if index.type == "number":
+        return int(_text(index)) if _INDEX.fullmatch(_text(index)) else None
+    if index.type == "string" and [child.type for child in index.named_children] == [
+        "string_fragment"
+    ]:
+        return _text(index.named_children[0])
+    return None
 
 
 class _Reader:

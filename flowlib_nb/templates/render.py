@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..errors import TemplateError
 from .compiler import Code, CompiledValue, Program, check_forms, program_for
 from .names import HELPERS, is_complete
+from .reach import Reach, reached
 from .values import LARGE_INTEGERS, may_have_large_integers, to_json
 
 if TYPE_CHECKING:
@@ -62,9 +63,10 @@ def render_rows(
     compiled : CompiledValue
         What to render.
     scope : mapping of str to bytes
-        For each name its value as UTF-8 JSON; names that are not used are not sent.
+        For each name its value, or what ``compiled.reaches`` of it, as UTF-8 JSON; names that are
+        not used are not sent.
     rows : sequence of mappings
-        Names that differ by row, as JSON-ready values.
+        Names that differ by row, as JSON-ready values; what cannot be reached is not sent.
     sandbox : Sandbox
         Where to evaluate.
     lenient : bool
@@ -116,7 +118,8 @@ def render_fields(
     program = program_for(compiled, scope_names, row_names, lenient=lenient)
     codes = compiled.codes
     shown = codes[0].source if len(codes) == 1 else ""
-    payload = _payload(scope, scope_names, rows, row_names)
+    varying = _varying(rows, row_names, compiled.reaches)
+    payload = _payload({name: scope[name] for name in scope_names}, varying)
     columns, failures = _decoded(sandbox.evaluate(program.source, payload, expression=shown))
     for field, row, detail in failures:
         columns[field][row] = _fault(codes, program, detail, sandbox)
@@ -133,21 +136,20 @@ def _decoded(answer: bytes) -> Any:
         return json.loads(answer)
 
 
-def _payload(
-    scope: Mapping[str, bytes],
-    scope_names: Sequence[str],
-    rows: Sequence[Mapping[str, Any]],
-    row_names: Sequence[str],
+def _varying(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], reaches: Mapping[str, Reach]
 ) -> bytes:
     # As arrays, since their names are the program's parameters.
-    if len(row_names) > 1:
-        varying = to_json(list(map(itemgetter(*row_names), rows)))
-    else:
-        varying = to_json([[row[name] for name in row_names] for row in rows])
-    is_large = any(
-        may_have_large_integers(text) for text in (varying, *(scope[name] for name in scope_names))
-    )
-    fixed = b",".join(to_json(name) + b":" + scope[name] for name in scope_names)
+    columns: list[Iterable[Any]] = []
+    for name in names:
+        column, reach = map(itemgetter(name), rows), reaches[name]
+        columns.append((reached(value, reach) for value in column) if reach else column)
+    return to_json(list(zip(*columns, strict=True)) if columns else [()] * len(rows))
+
+
+def _payload(scope: Mapping[str, bytes], varying: bytes) -> bytes:
+    is_large = any(may_have_large_integers(text) for text in (varying, *scope.values()))
+    fixed = b",".join(to_json(name) + b":" + text for name, text in scope.items())
     mark = LARGE_INTEGERS if is_large else b""
     return mark + b'{"scope":{' + fixed + b'},"rows":' + varying + b"}"
 
@@ -165,13 +167,13 @@ def _fault(
     index = detail["expression"]
     code = codes[index]
     name, message = detail["name"], detail["message"]
-    if name == "null" or (name, message) == ("InternalError", "out of memory"):
-        text = f"it needed more than {sandbox.memory_limit} MB"
-        if name == "null":
-            text = f"it threw null, as the engine does when {sandbox.memory_limit} MB are used up"
+    if name == "null" and "throw" in code.source:
+        error = TemplateError("runtime", "it threw null", expression=code.source)
+    elif name == "null" or (name, message) == ("InternalError", "out of memory"):
+        # Null is what the engine throws where no memory is left even for an error.
         error = TemplateError(
             "memory",
-            text,
+            f"it needed more than {sandbox.memory_limit} MB",
             expression=code.source,
             hint="Pass it less data, or raise the limit: %config Sandbox.memory_limit = …",
         )

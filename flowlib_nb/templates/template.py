@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import Position, TemplateError
 from .compiler import CompiledValue, Path, compile_value
 from .names import HELPERS, JAVASCRIPT_GLOBALS
+from .reach import reached
 from .render import Fault, check_syntax, render_rows
 from .tokenizer import TemplateSyntaxError
 from .values import to_json
@@ -40,7 +41,7 @@ class Template:
     @property
     def names(self) -> frozenset[str]:
         """The names that a scope has to bring: neither JavaScript's own nor the helpers."""
-        return self.compiled.names - JAVASCRIPT_GLOBALS - HELPERS
+        return frozenset(self.compiled.names - JAVASCRIPT_GLOBALS - HELPERS)
 
     def __repr__(self) -> str:
         shown = repr(self.source)
@@ -71,7 +72,11 @@ class Template:
 
         known = dict(scope or {})
         self.check_names(known)
-        texts = {name: to_json(known[name]) for name in self.compiled.names if name in known}
+        texts = {
+            name: to_json(reached(known[name], reach))
+            for name, reach in self.compiled.reaches.items()
+            if name in known
+        }
         try:
             (result,) = render_rows(self.compiled, texts, sandbox=sandbox())
         except TemplateError as error:

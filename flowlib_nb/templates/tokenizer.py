@@ -29,6 +29,10 @@ _BLOCK_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _LINE_COMMENT = re.compile(r"//[^\n]*")
 # Where nothing is open a line comment ends at the template's own end, too.
 _LAST_COMMENT = re.compile(r"//(?:(?!\}\})[^\n])*")
+# A parenthesis behind one of these words is a statement's head, behind which an operand may begin.
+_WORDS_BEFORE_HEAD = frozenset("if while for with".split())
+# A brace behind one of these opens a block, and a statement may follow; others open an object.
+_BEFORE_BLOCK = frozenset(") => ; {} else do try finally".split())
 # After these words a slash starts a regular expression; after other words it divides.
 _WORDS_BEFORE_REGEX = frozenset(
     "return typeof instanceof in of new delete void throw case do else yield await".split()
@@ -131,75 +135,111 @@ def expression_end(text: str, start: int) -> int:
     TemplateSyntaxError
         The template, or something in it, is never closed.
     """
-    # Each level is one open bracket; "`" stands for the braces of ${ } in a template literal.
-    levels: list[str] = []
-    regex_allowed = True
-    at = start
-    while at < len(text):
+    return _Reader(text, start).end()
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """An open bracket: which, and whether behind its end an operand may begin."""
+
+    opener: str
+    operand_follows: bool = False
+
+
+class _Reader:
+    """Reads tokens from the beginning of an expression to its end."""
+
+    def __init__(self, text: str, start: int) -> None:
+        self._text = text
+        self._start = start
+        self._at = start
+        # "`" stands for the braces of ${ } in a template literal.
+        self._levels: list[_Level] = []
+        # A slash begins a regular expression where an operand may begin; elsewhere it divides.
+        self._operand = True
+        # The token before; "{}" for either brace of a block.
+        self._last = ""
+
+    def end(self) -> int:
+        """The offset of the closing braces."""
+        while self._at < len(self._text):
+            if not self._levels and self._text.startswith(CLOSE, self._at):
+                return self._at
+            self._token()
+        raise self._problem("the template is not closed: }} is missing")
+
+    def _token(self) -> None:
+        text, at = self._text, self._at
         char = text[at]
-        if not levels and text.startswith(CLOSE, at):
-            return at
         if space := _SPACE.match(text, at):
-            at = space.end()
+            self._at = space.end()
         elif word := _WORD.match(text, at):
-            regex_allowed = word.group() in _WORDS_BEFORE_REGEX
-            at = word.end()
+            self._take(word.end(), word.group(), word.group() in _WORDS_BEFORE_REGEX)
         elif char in _STRING:
-            at = _skip(_STRING[char], text, at, start, f"a string opened with {char} is not closed")
-            regex_allowed = False
+            complaint = f"a string opened with {char} is not closed"
+            self._take(self._skip(_STRING[char], complaint), char, False)
         elif char == "`":
-            at, opened = _template_literal(text, at + 1, start)
-            if opened:
-                levels.append("`")
-            regex_allowed = opened
+            self._template_literal(at + 1)
         elif text.startswith("/*", at):
-            at = _skip(_BLOCK_COMMENT, text, at, start, "a comment opened with /* is not closed")
+            self._at = self._skip(_BLOCK_COMMENT, "a comment opened with /* is not closed")
         elif text.startswith("//", at):
-            at = _skip(_LINE_COMMENT if levels else _LAST_COMMENT, text, at, start, "")
-        elif char == "/" and regex_allowed:
-            at = _skip(_REGEX, text, at, start, "a regular expression is not closed")
-            regex_allowed = False
+            self._at = self._skip(_LINE_COMMENT if self._levels else _LAST_COMMENT, "")
+        elif char == "/" and self._operand:
+            self._take(self._skip(_REGEX, "a regular expression is not closed"), char, False)
         elif char in "([{":
-            levels.append(char)
-            regex_allowed = True
-            at += 1
+            self._open(char)
         elif char in ")]}":
-            opener = levels.pop() if levels else None
-            if opener and char != _CLOSERS[opener]:
-                shown = "${" if opener == "`" else opener
-                raise TemplateSyntaxError(f"{shown} is not closed before {char}", start - len(OPEN))
-            at += 1
-            regex_allowed = False
-            if opener == "`":
-                at, opened = _template_literal(text, at, start)
-                if opened:
-                    levels.append("`")
-                regex_allowed = opened
-        else:
+            self._close(char)
+        elif text.startswith(("++", "--"), at):
             # `x++ / 2` divides; every other operator is followed by an operand.
-            postfix = text[at : at + 2] in ("++", "--")
-            at += 2 if postfix else 1
-            regex_allowed = regex_allowed if postfix else True
-    raise TemplateSyntaxError("the template is not closed: }} is missing", start - len(OPEN))
-
-
-def _skip(pattern: re.Pattern[str], text: str, at: int, start: int, complaint: str) -> int:
-    match = pattern.match(text, at)
-    if match is None:
-        raise TemplateSyntaxError(complaint, start - len(OPEN), text[start : start + 60])
-    return match.end()
-
-
-def _template_literal(text: str, at: int, start: int) -> tuple[int, bool]:
-    """Read a template literal's characters: to its closing backtick, or to a ``${``."""
-    while at < len(text):
-        char = text[at]
-        if char == "\\":
-            at += 2
-        elif char == "`":
-            return at + 1, False
-        elif text.startswith("${", at):
-            return at + 2, True
+            self._take(at + 2, char, self._operand)
         else:
-            at += 1
-    raise TemplateSyntaxError("a template literal is not closed: ` is missing", start - len(OPEN))
+            arrow = text.startswith("=>", at)
+            self._take(at + 1 + arrow, "=>" if arrow else char, True)
+
+    def _take(self, end: int, token: str, operand_follows: bool) -> None:
+        self._at, self._last, self._operand = end, token, operand_follows
+
+    def _open(self, char: str) -> None:
+        if char == "(":
+            operand_follows = self._last in _WORDS_BEFORE_HEAD
+        else:
+            operand_follows = char == "{" and self._last in _BEFORE_BLOCK
+        self._levels.append(_Level(char, operand_follows))
+        self._take(self._at + 1, "{}" if operand_follows and char == "{" else char, True)
+
+    def _close(self, char: str) -> None:
+        level = self._levels.pop() if self._levels else _Level("")
+        if level.opener and char != _CLOSERS[level.opener]:
+            shown = "${" if level.opener == "`" else level.opener
+            raise self._problem(f"{shown} is not closed before {char}")
+        if level.opener == "`":
+            self._template_literal(self._at + 1)
+        else:
+            is_block = level.operand_follows and char == "}"
+            self._take(self._at + 1, "{}" if is_block else char, level.operand_follows)
+
+    def _template_literal(self, at: int) -> None:
+        """Read a template literal's characters: to its closing backtick, or to a ``${``."""
+        text = self._text
+        while at < len(text):
+            if text[at] == "\\":
+                at += 2
+            elif text[at] == "`":
+                return self._take(at + 1, "`", False)
+            elif text.startswith("${", at):
+                self._levels.append(_Level("`"))
+                return self._take(at + 2, "${", True)
+            else:
+                at += 1
+        raise self._problem("a template literal is not closed: ` is missing")
+
+    def _skip(self, pattern: re.Pattern[str], complaint: str) -> int:
+        match = pattern.match(self._text, self._at)
+        if match is None:
+            shown = self._text[self._start : self._start + 60]
+            raise TemplateSyntaxError(complaint, self._start - len(OPEN), shown)
+        return match.end()
+
+    def _problem(self, message: str) -> TemplateSyntaxError:
+        return TemplateSyntaxError(message, self._start - len(OPEN))

@@ -167,8 +167,9 @@ def test_names_of_columns() -> None:
     # Where only some columns of the row are asked for, only those are sent.
     frame["bad"] = [object()]
     assert flow(frame).map("{{ row.row + row.values }}")[0] == 7
+    assert flow(frame).map("{{ row.nothing }}")[0] is None
     with pytest.raises(fl.TemplateError, match=r"row\.bad: a value of type object"):
-        flow(frame).map("{{ row.nothing }}")
+        flow(frame).map("{{ Object.keys(row) }}")
 
 
 def test_two_columns_of_one_name() -> None:

@@ -100,14 +100,51 @@ def test_bodies(source: str, expected: str) -> None:
 
 
 def test_where_and_which_member() -> None:
-    assert outer_names("a.b + a?.c + a['d'] + f(a).e") == (
-        Use("a", 0, "b"),
-        Use("a", 6, "c"),
-        Use("a", 13, None),
-        Use("f", 22, None),
-        Use("a", 24, None),
+    assert outer_names("a.b + a?.c + a[0] + f(a).e") == (
+        Use("a", 0, ("b",)),
+        Use("a", 6, ("c",)),
+        Use("a", 13, (0,)),
+        Use("f", 20),
+        Use("a", 22),
     )
-    assert outer_names("x[a.b]") == (Use("x", 0, None), Use("a", 2, "b"))
+    assert outer_names("x[a.b]") == (Use("x", 0), Use("a", 2, ("b",)))
+    assert [use.member for use in outer_names("a + a.b.c + a[0].b")] == [None, "b", None]
+
+
+@pytest.mark.parametrize(
+    ("source", "way"),
+    [
+        ("a", ()),
+        ("a.b.c.d", ("b", "c", "d")),
+        ("a?.b?.[0]?.['c d']", ("b", 0, "c d")),
+        ("a . b /* c */ [ 12 ]", ("b", 12)),
+        ('a["b"].c()', ("b", "c")),
+        ("a.b[c].d", ("b",)),
+        ("a.b[-1].d", ("b",)),
+        ("a[0.5]", ()),
+        ("a[1e3]", ()),
+        ("a[0x10]", ()),
+        ("a[007]", ()),
+        ("a[10n]", ()),
+        ("a[99999999999999999999]", ()),
+        ("a['\\x62']", ()),
+        ("a['']", ()),
+        ("a[`b`]", ()),
+        ("a[0, 1]", ()),
+        ("(a).b", ()),
+        ("a().b", ()),
+        ("a.b`c`.d", ("b",)),
+        ("new a.b(1).c", ("b",)),
+        ("a.b = 1", ("b",)),
+        ("delete a[0].b", (0, "b")),
+        ("[...a.b]", ("b",)),
+        ("({...a}).b", ()),
+        ("a.b++", ("b",)),
+    ],
+)
+def test_the_way_into_a_value(source: str, way: tuple[str | int, ...]) -> None:
+    (use, *_) = outer_names(source)
+    assert (use.name, use.way) == ("a", way)
 
 
 @given(st.text(alphabet="aé😀'\"`\\n ", max_size=10))
