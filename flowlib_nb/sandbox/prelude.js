@@ -131,30 +131,58 @@
     isWritten ? "[" + values.join(",") + "]" : JSON.stringify(values);
 
   const apply = Reflect.apply;
-  // A field is [isExact, ...parts]; a part is a literal string or [expression index, function].
-  const renderField = (field, values, column, row, lenient) => {
-    const isExact = field[0];
+  const partText = (value) =>
+    typeof value === "string" || typeof value === "number" ? value : asText(rejectUnusable(value));
+
+  // A part is a literal string or [expression index, function].
+  const renderText = (parts, values, column, row, lenient) => {
     let text = "", index = -1;
     try {
-      for (let i = 1; i < field.length; i++) {
-        const part = field[i];
+      for (let i = 0; i < parts.length; i++) {
+        const part = parts[i];
         if (typeof part === "string") { text += part; continue; }
         index = part[0];
         try {
-          const value = apply(part[1], undefined, values);
-          if (isExact) { put(column, row, value); return null; }
-          text += typeof value === "string" || typeof value === "number"
-            ? value : asText(rejectUnusable(value));
+          text += partText(apply(part[1], undefined, values));
         } catch (thrown) {
           if (!lenient) throw thrown;
         }
       }
-      put(column, row, isExact ? null : text);
+      put(column, row, text);
       return null;
     } catch (thrown) {
       put(column, row, null);
       return describe(thrown, index);
     }
+  };
+  const renderExact = ([index, expression], values, column, row, lenient) => {
+    try {
+      put(column, row, apply(expression, undefined, values));
+      return null;
+    } catch (thrown) {
+      put(column, row, null);
+      return lenient ? null : describe(thrown, index);
+    }
+  };
+
+  // A field is [isExact, parts, whole]; whole, if there, is a function that makes the same of a
+  // text's parts at once, but cannot tell which one fails. Returns [row, error] for each failure.
+  const renderColumn = ([isExact, parts, whole], rows, column, lenient) => {
+    const render = isExact ? renderExact : renderText, given = isExact ? parts[0] : parts;
+    const failures = [];
+    for (let r = 0; r < rows.length; r++) {
+      if (whole !== undefined) {
+        try {
+          put(column, r, apply(whole, undefined, rows[r]));
+          continue;
+        } catch {
+          // Once more below, part by part.
+        }
+      }
+      const error = render(given, rows[r], column, r, lenient);
+      if (error !== null) failures.push([r, error]);
+    }
+    return failures;
   };
 
   const integer = /^-?\d+$/;
@@ -171,20 +199,16 @@
       payload[0] === "!" ? JSON.parse(payload.slice(1), keepDigits) : JSON.parse(payload);
     global.$payload = "";
     const fixed = scopeNames.map((name) => scope[name]);
-    const columns = fields.map(() => ({ values: [], isWritten: false })), failures = [];
-    for (let r = 0; r < rows.length; r++) {
-      const values = fixed.length > 0 ? fixed.concat(rows[r]) : rows[r];
-      for (let f = 0; f < fields.length; f++) {
-        const error = renderField(fields[f], values, columns[f], r, lenient);
-        if (error !== null) failures.push([f, r, error]);
-      }
-    }
+    const all = fixed.length > 0 ? rows.map((values) => fixed.concat(values)) : rows;
+    const columns = fields.map(() => ({ values: [], isWritten: false }));
+    const failures = fields.flatMap((field, f) =>
+      renderColumn(field, all, columns[f], lenient).map((failure) => [f, ...failure]));
     // Joined, since what `+` makes of long texts is a rope, which the native engine's binding cannot
     // hand out.
     return ["[[", columns.map(written).join(","), "],", JSON.stringify(failures), "]"].join("");
   };
 
-  for (const [name, value] of Object.entries({ ...helpers, $run: run })) {
+  for (const [name, value] of Object.entries({ ...helpers, $run: run, $text: partText })) {
     Object.defineProperty(global, name, { value, enumerable: false });
   }
   // The one slot that stays writable: the host puts each evaluation's data there.

@@ -206,6 +206,7 @@ def _program(
     scope_names: tuple[str, ...],
     row_names: tuple[str, ...],
     lenient: bool,
+    for_many: bool,
 ) -> Program:
     # Made once; each call has the row's values as its own parameters. A body may declare one of
     # their names again.
@@ -220,7 +221,7 @@ def _program(
         line += piece.count("\n")
 
     for field in fields:
-        add(f"[{int(field.is_exact)},")
+        add(f"[{int(field.is_exact)}, [")
         for part in field.parts:
             if isinstance(part, Code):
                 opened, closed = ("(() => {", "})()") if part.is_body else ("(", ")")
@@ -230,9 +231,20 @@ def _program(
                 add(f"{part.source}\n{closed}],")
             else:
                 add(_literal(part) + ",")
+        add("]")
+        if for_many and not field.is_exact:
+            add(f", ({parameters}) => {_at_once(field)}")
         add("],")
     add(f"]; }})(), {json.dumps(scope_names)}, {json.dumps(lenient)})")
     return Program("".join(pieces), tuple(first_lines))
+
+
+def _at_once(field: TemplatedField) -> str:
+    """One expression for all of a text's parts: half the work for the engine."""
+    return " + ".join(
+        f"$text(\n{part.source}\n)" if isinstance(part, Code) else _literal(part)
+        for part in ("", *field.parts)
+    )
 
 
 def _literal(text: str) -> str:
@@ -245,6 +257,7 @@ def program_for(
     row_names: Iterable[str] = (),
     *,
     lenient: bool = False,
+    for_many: bool = False,
 ) -> Program:
     """The program that renders a compiled value.
 
@@ -258,8 +271,12 @@ def program_for(
         Names that differ by row.
     lenient : bool
         Whether a failing expression gives null (or no text) instead of an error.
+    for_many : bool
+        Whether it is worth more code to need less time for each row.
     """
-    return _program(compiled.fields, tuple(sorted(scope_names)), tuple(row_names), lenient)
+    return _program(
+        compiled.fields, tuple(sorted(scope_names)), tuple(row_names), lenient, for_many
+    )
 
 
 def check_forms(code: Code) -> tuple[str, ...]:

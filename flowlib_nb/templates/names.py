@@ -29,6 +29,8 @@ JAVASCRIPT_GLOBALS = frozenset(
     """.split()
 )
 HELPERS = frozenset("json first last keys values exists isArray isObject".split())
+# Members further inside are sent with those around them: finding a parent takes long in deep code.
+_LONGEST_WAY = 8
 _INDEX = re.compile(r"0|[1-9][0-9]{0,14}")
 # Names that cannot be variables in strict code (ECMA-262 §12.7.2), so cannot name a node either.
 RESERVED_WORDS = frozenset(
@@ -162,7 +164,7 @@ def _text(node: Node) -> str:
 
 def _way_from(node: Node) -> Way:
     way: list[str | int] = []
-    while (parent := node.parent) is not None:
+    while len(way) < _LONGEST_WAY and (parent := node.parent) is not None:
         target = parent.child_by_field_name("object")
         if target is None or target.id != node.id:
             break

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _FRAME = re.compile(r"at (.*) \((?:eval_script|<input>):(\d+):(\d+)\)")
 # Functions of the sandbox's prelude: the lines of their frames are not the program's.
 _PRELUDE = HELPERS | set("asText rejectUnusable toJson bigIntToJson mapToJson setToJson".split())
+# Rows for which a longer program pays.
+_MANY = 100
 # The token that an engine's message ends with.
 _TOKEN = re.compile(r"'(.+)'$")
 
@@ -115,7 +117,9 @@ def render_fields(
     used = compiled.names
     scope_names = [name for name in scope if name in used]
     row_names = sorted({name for name in rows[0] if name in used})
-    program = program_for(compiled, scope_names, row_names, lenient=lenient)
+    program = program_for(
+        compiled, scope_names, row_names, lenient=lenient, for_many=len(rows) >= _MANY
+    )
     codes = compiled.codes
     shown = codes[0].source if len(codes) == 1 else ""
     varying = _varying(rows, row_names, compiled.reaches)
@@ -185,7 +189,7 @@ def _fault(
 def _thrown_at(source: str, first_line: int, stack: str) -> int:
     """The offset that the innermost of the code's own frames names."""
     for name, line, column in _FRAME.findall(stack):
-        if name == "renderField":
+        if name in ("renderText", "renderExact"):
             break
         if name not in _PRELUDE:
             return offset_at(source, int(line) - first_line + 1, int(column))

@@ -10,6 +10,8 @@ import pytest
 from flowlib_nb.sandbox import Sandbox
 from flowlib_nb.templates.compiler import (
     Code,
+    CompiledValue,
+    Program,
     check_forms,
     compile_code,
     compile_value,
@@ -85,7 +87,12 @@ def test_an_error_says_which_string_it_is_in() -> None:
 
 def test_each_code_knows_its_line() -> None:
     compiled = compile_value(["{{ a }}", "x{{ b\n+ c }}y\n{{ d }}", "{{ `\n` }}"])
-    program = program_for(compiled, ["b", "a", "d", "c"])
+    for for_many in (False, True):
+        program = program_for(compiled, ["b", "a", "d", "c"], for_many=for_many)
+        check_first_lines(compiled, program)
+
+
+def check_first_lines(compiled: CompiledValue, program: Program) -> None:
     lines = program.source.split("\n")
     for code, first in zip(compiled.codes, program.first_lines, strict=True):
         count = code.source.count("\n") + 1

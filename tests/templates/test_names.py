@@ -140,6 +140,7 @@ def test_where_and_which_member() -> None:
         ("[...a.b]", ("b",)),
         ("({...a}).b", ()),
         ("a.b++", ("b",)),
+        ("a" + ".b" * 9, ("b",) * 8),
     ],
 )
 def test_the_way_into_a_value(source: str, way: tuple[str | int, ...]) -> None:

@@ -393,6 +393,35 @@ def test_a_row_that_fails_leaves_the_others(box: Sandbox) -> None:
     assert rows("{{ row.a.b }}", {}, items, box, lenient=True) == [1, None, 3]
 
 
+# Each with a row for which it fails, a text that is not Unicode, a value that has no text.
+SOURCES = [
+    "x {{ row.a }}",
+    "{{ row.a }}{{ row.a.b }}!",
+    "{{ row.a.b.c }} {{ row }}",
+    "{{ row.a // comment\n}}: {{ '\\ud800' + row.b }}",
+    "{{ row.a ?? Symbol() }}{{ 1n }}",
+    "{{ new Date(row.a) }} {{ [row.a] }} {{ undefined }}",
+    "{{ row.a.length > 1 ? (() => { throw row })() : `${row.b}` }} {{ (x => x)(row.a) }}",
+]
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+@pytest.mark.parametrize("template", SOURCES)
+def test_many_rows_are_rendered_as_single_ones(box: Sandbox, template: str, lenient: bool) -> None:
+    values = [None, 0, -1.5, "", "text", "😀"]
+    items = [{"a": value, "b": other} for value in [*values, [1, 2], {"b": 1}] for other in values]
+    single = [rows(template, {}, [item], box, lenient=lenient)[0] for item in items]
+    many = rows(template, {}, items * 3, box, lenient=lenient)
+    assert [shown(one) for one in many] == [shown(one) for one in single] * 3
+    assert any(isinstance(one, str) for one in many) or "ud800" in template
+
+
+def shown(rendered: object) -> object:
+    if isinstance(rendered, Fault):
+        return rendered.code, rendered.offset, rendered.error.code, rendered.error.message
+    return rendered
+
+
 def test_syntax_of_several_codes(box: Sandbox) -> None:
     codes = [
         Code("a + 1", False, ("a",), 0),
