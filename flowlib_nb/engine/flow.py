@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import expanded
 from ..errors import FlowlibError, FlowValidationError, InputError, Problem
 from ..language.definition import in_order, parse
-from ..models.run import NodeState
+from ..models.run import NodeState, Status
 from ..sandbox.pool import sandbox
 from .actions.base import BoundCredential
 from .background import background
+from .cache import output_cache
 from .checks import check_credentials, check_parameters, check_templates
 from .namespace import notebook_namespace, resolve_inputs
 from .plan import Plan, make_plan
 from .run import Run
 from .runner import Runner, Surroundings
+from .session import last_run, remember
+from .subflows import check_subflows, run_subflow
 
 if TYPE_CHECKING:
     from ..vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a run was started with.
+
+    Parameters
+    ----------
+    plan : Plan
+        The part of the flow that is run.
+    inputs : mapping
+        Resolved.
+    namespace : mapping
+        Functions and variables of the notebook.
+    credential : callable
+        Gives a credential by name.
+    cache : bool
+        Whether values of earlier requests may be used.
+    """
+
+    plan: Plan
+    inputs: Mapping[str, Any]
+    namespace: Mapping[str, Any]
+    credential: Callable[[str], BoundCredential]
+    cache: bool
 
 
 class Flow:
@@ -106,6 +136,8 @@ class Flow:
             well.
         """
         plan, problems = self._checked(inputs)
+        if plan is not None:
+            problems += check_subflows(plan, notebook_namespace())
         if plan is not None and plan.credentials:
             try:
                 problems += check_credentials(plan, self._open_vault().names())
@@ -119,6 +151,9 @@ class Flow:
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
         to: str | None = None,
+        only: str | None = None,
+        mock: Mapping[str, Any] | None = None,
+        cache: bool = False,
     ) -> Run:
         """Run the flow and wait for its end.
 
@@ -131,6 +166,14 @@ class Flow:
             out.
         to : str, optional
             Run only this node and what it needs; the output is this node's.
+        only : str, optional
+            Run only this node. What it needs has its value from ``mock``, or from the last run of
+            the flow of this name.
+        mock : mapping, optional
+            Values of nodes that are not to be run; what only they need is left out.
+        cache : bool
+            Whether requests that only read may be answered by what the same requests gave in this
+            session.
 
         Returns
         -------
@@ -142,13 +185,14 @@ class Flow:
         FlowValidationError
             The flow has problems; nothing was run.
         InputError
-            There is no node ``to``.
+            There is no such node, or no value of what ``only`` needs.
         CredentialNotFoundError, KeyMissingError, VaultError
             A credential cannot be read; nothing was run.
         KeyboardInterrupt
             The run was interrupted, and cancelled.
         """
-        return self.start(inputs, functions=functions, to=to).wait()
+        run = self.start(inputs, functions=functions, to=to, only=only, mock=mock, cache=cache)
+        return run.wait()
 
     async def arun(
         self,
@@ -156,9 +200,14 @@ class Flow:
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
         to: str | None = None,
+        only: str | None = None,
+        mock: Mapping[str, Any] | None = None,
+        cache: bool = False,
     ) -> Run:
         """Run the flow without blocking the caller's event loop; otherwise like :meth:`run`."""
-        run = await asyncio.to_thread(self.start, inputs, functions=functions, to=to)
+        run = await asyncio.to_thread(
+            self.start, inputs, functions=functions, to=to, only=only, mock=mock, cache=cache
+        )
         assert run._future is not None
         await asyncio.wrap_future(run._future)
         return run
@@ -169,6 +218,9 @@ class Flow:
         *,
         functions: Mapping[str, Callable[..., Any]] | None = None,
         to: str | None = None,
+        only: str | None = None,
+        mock: Mapping[str, Any] | None = None,
+        cache: bool = False,
     ) -> Run:
         """Start the flow and return at once; otherwise like :meth:`run`.
 
@@ -180,17 +232,79 @@ class Flow:
         given = dict(inputs or {})
         namespace = notebook_namespace() if functions is None else functions
         plan, problems = self._checked(given)
-        if plan is not None and to is not None:
-            plan = plan.up_to(to)
+        if plan is not None:
+            problems += check_subflows(plan, namespace)
+            if not problems:
+                plan, known = self._part(plan, to or only, dict(mock or {}), is_only=bool(only))
         credential = self._credentials(plan, problems)
         if problems or plan is None:
             raise FlowValidationError(in_order(problems))
-        resolved = resolve_inputs(plan, given, namespace)
+        launch = Launch(plan, resolve_inputs(plan, given, namespace), namespace, credential, cache)
+        return self._launch(launch, known, {})
+
+    def _part(
+        self, plan: Plan, node: str | None, given: dict[str, Any], *, is_only: bool
+    ) -> tuple[Plan, dict[str, Any]]:
+        """The part of the plan that is to be run, and the values that are known."""
+        for name in given:
+            plan.require(name)
+        if node is not None:
+            plan = plan.up_to(node)
+            given = {name: value for name, value in given.items() if name in plan.steps}
+        if node is not None and is_only:
+            for need in plan.steps[node].needs:
+                if need not in given:
+                    given[need] = self._last_value(need, node)
+        return (plan.given(given) if given else plan), given
+
+    def _last_value(self, need: str, node: str) -> Any:
+        run = last_run(self.name)
+        state = None if run is None else run._nodes.get(need)
+        if state is None or state.status is not Status.SUCCESS:
+            raise InputError(
+                f"There is no value of {need!r}, which {node!r} needs, from an earlier run.",
+                hint=f"Run with --to {need} first, or give a value with --mock {need}=VAR.",
+            )
+        return state.value
+
+    def _launch(
+        self, launch: Launch, given: Mapping[str, Any], earlier: Mapping[str, NodeState]
+    ) -> Run:
+        plan = launch.plan
         states = {name: NodeState(name, step.action.name) for name, step in plan.steps.items()}
-        run = Run(self.name, list(states.values()), plan.definition.output_node)
-        around = Surroundings(resolved, namespace, credential, sandbox(), background())
+        output = plan.definition.output_node
+        run = Run(self.name, list(states.values()), output)
+        run._resume = lambda patches: self._resumed(launch, run, patches)
+        around = Surroundings(
+            launch.inputs,
+            launch.namespace,
+            launch.credential,
+            sandbox(),
+            background(),
+            functools.partial(run_subflow, launch.namespace),
+            given,
+            earlier,
+            output_cache() if launch.cache else None,
+        )
         run._future = background().start(Runner(plan, run, states, around).execute())
+        remember(run)
         return run
+
+    def _resumed(self, launch: Launch, run: Run, patches: Mapping[str, Any]) -> Run:
+        plan, states = launch.plan, run._nodes
+        for node in patches:
+            plan.require(node)
+        again = {
+            name
+            for name, state in states.items()
+            if name not in patches and (state.status is not Status.SUCCESS or state.failed_items)
+        }
+        changed = plan.downstream({*again, *patches}) - patches.keys()
+        kept = {n: s.value for n, s in states.items() if n not in again | changed | patches.keys()}
+        given = {**kept, **patches}
+        # Where what comes before is the same, items that succeeded need not be done again.
+        earlier = {name: states[name] for name in again - changed}
+        return self._launch(replace(launch, plan=plan.given(given)), given, earlier)
 
     def outline(self) -> list[str]:
         """The nodes in the order in which they would run, a line each.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from ..errors import InputError, Problem
 from ..language.problems import did_you_mean
 from ..language.source import Path, Source
-from ..models.flow import FlowDefinition, NodeDefinition
+from ..models.flow import Branch, FlowDefinition, NodeDefinition
 from ..templates.compiler import Code, CompiledValue, compile_value
+from ..templates.direct import references
 from ..templates.names import HELPERS, JAVASCRIPT_GLOBALS
 from ..templates.tokenizer import TemplateSyntaxError
 from .actions import Action, actions
@@ -37,10 +38,13 @@ class Step:
         ``with:``, compiled.
     over : CompiledValue or None
         ``each.over``, compiled.
+    key : CompiledValue or None
+        ``each.key``, compiled.
     needs : tuple of str
         Nodes that must be done first.
-    ancestors : frozenset of str
-        All nodes upstream.
+    ways : mapping of str to tuple or None
+        Those of them of which one must lead to the node, each with the branches that do (None: any
+        does). Without one, the node runs at the start.
     """
 
     name: str
@@ -48,13 +52,21 @@ class Step:
     action: Action
     parameters: CompiledValue
     over: CompiledValue | None
-    needs: tuple[str, ...]
-    ancestors: frozenset[str] = frozenset()
+    key: CompiledValue | None
+    needs: tuple[str, ...] = ()
+    ways: Mapping[str, tuple[Branch, ...] | None] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
         """Where the node stands in the source."""
         return ("nodes", self.name)
+
+    @property
+    def is_trivial(self) -> bool:
+        """Whether it neither waits nor iterates nor needs the sandbox."""
+        node = self.definition
+        is_plain = self.action.is_pure and node.each is None and node.timeout is None
+        return is_plain and references(self.parameters.fields) is not None
 
     def codes(self) -> Iterator[tuple[Path, Code]]:
         """All JavaScript of the node, each with the path of the text that holds it."""
@@ -62,6 +74,8 @@ class Step:
             yield (*self.path, "with", *code.path), code
         for code in self.over.codes if self.over else ():
             yield (*self.path, "each", "over", *code.path), code
+        for code in self.key.codes if self.key else ():
+            yield (*self.path, "each", "key", *code.path), code
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,38 @@ class Plan:
     source: Source
     steps: Mapping[str, Step]
 
+    def upstream(self, node: str) -> list[str]:
+        """All nodes that a node needs, directly or not, in the order of the plan.
+
+        Parameters
+        ----------
+        node : str
+            One of the plan's.
+        """
+        # Not kept with each step: of a long chain, that would take memory with its square.
+        found: set[str] = set()
+        todo = list(self.steps[node].needs)
+        while todo:
+            need = todo.pop()
+            if need not in found:
+                found.add(need)
+                todo += self.steps[need].needs
+        return [name for name in self.steps if name in found]
+
+    def downstream(self, nodes: Collection[str]) -> set[str]:
+        """All nodes that need one of some nodes, directly or not.
+
+        Parameters
+        ----------
+        nodes : collection of str
+            Some of the plan's.
+        """
+        found: set[str] = set()
+        for name, step in self.steps.items():  # each after what it needs
+            if any(need in found or need in nodes for need in step.needs):
+                found.add(name)
+        return found
+
     def up_to(self, node: str) -> Plan:
         """The part of the flow that a node needs, with that node as its output.
 
@@ -95,14 +141,50 @@ class Plan:
         InputError
             The flow has no such node.
         """
-        if node not in self.steps:
-            hint = did_you_mean(node, self.steps)
-            raise InputError(f"The flow has no node {node!r}.", hint=hint)
-        needed = {node, *self.steps[node].ancestors}
+        self.require(node)
+        needed = {node, *self.upstream(node)}
         steps = {name: step for name, step in self.steps.items() if name in needed}
         return replace(
             self, definition=self.definition.model_copy(update={"output": node}), steps=steps
         )
+
+    def require(self, node: str) -> None:
+        """Refuse a name that is no node's.
+
+        Raises
+        ------
+        InputError
+            The flow has no such node.
+        """
+        if node not in self.steps:
+            hint = did_you_mean(node, self.steps)
+            raise InputError(f"The flow has no node {node!r}.", hint=hint)
+
+    def given(self, nodes: Collection[str]) -> Plan:
+        """The plan for a run in which some nodes are not run, since their values are known.
+
+        Parameters
+        ----------
+        nodes : collection of str
+            These; what only they need is left out.
+
+        Raises
+        ------
+        InputError
+            The flow has no such node.
+        """
+        for node in nodes:
+            self.require(node)
+        steps = {
+            name: replace(step, needs=(), ways={}) if name in nodes else step
+            for name, step in self.steps.items()
+        }
+        with_dependants = {need for step in self.steps.values() for need in step.needs}
+        needed = set(nodes)
+        for name in reversed(list(self.steps)):
+            if name in needed or name not in with_dependants:
+                needed |= {name, *steps[name].needs}
+        return replace(self, steps={name: step for name, step in steps.items() if name in needed})
 
     @property
     def credentials(self) -> dict[str, Path]:
@@ -170,15 +252,18 @@ class _Planner:
             )
             return None
         parameters = self._compiled(action.compile, node.with_, (*path, "with"))
-        over = None
+        over = key = None
         if node.each is not None:
             over = self._compiled(compile_value, node.each.over, (*path, "each", "over"))
-        step = Step(name, node, action, parameters, over, ())
+            key = self._compiled(compile_value, node.each.key, (*path, "each", "key"))
+        step = Step(name, node, action, parameters, over, key)
         needs = dict.fromkeys([*self._declared_needs(step), *self._referred(step)])
         if node.credential is not None and action.credential == "never":
             message = f"The action {action.name!r} does not use credentials."
             self._problem("unused_credential", message, (*path, "credential"))
-        return replace(step, needs=tuple(need for need in needs if need != name))
+        needed = tuple(need for need in needs if need != name)
+        declared = {need: _branches(branch) for need, branch in node.needs.items()}
+        return replace(step, needs=needed, ways=declared or dict.fromkeys(needed))
 
     def _compiled(
         self, compile_: Callable[[Any], CompiledValue], value: Any, path: Path
@@ -203,20 +288,31 @@ class _Planner:
             elif need == step.name:
                 self._problem("cycle", f"The node {need!r} needs itself.", path)
             else:
-                if branch is not None:
-                    uses = (
-                        self._definition.nodes[need].uses if need in self._definition.nodes else ""
-                    )
-                    message = f"The node {need!r} ({uses}) has no branches."
-                    self._problem("no_branch", message, path, f"Write needs: [{need}].")
+                self._check_branches(need, _branches(branch) or (), path)
                 yield need
+
+    def _check_branches(self, need: str, branches: tuple[Branch, ...], path: Path) -> None:
+        node = self._definition.nodes.get(need)
+        action = actions().get(node.uses) if node else None
+        if node is None or action is None:
+            return  # which is a problem of its own
+        known = action.branches(node.with_)
+        if branches and not known:
+            message = f"The node {need!r} ({node.uses}) has no branches."
+            self._problem("no_branch", message, path, f"Write needs: [{need}].")
+            return
+        for branch in branches:
+            if branch not in known or isinstance(branch, bool) != isinstance(known[0], bool):
+                hint = f"Known: {', '.join(_shown(one) for one in known)}."
+                message = f"The node {need!r} has no branch {_shown(branch)}."
+                self._problem("no_branch", message, path, hint)
 
     def _referred(self, step: Step) -> Iterator[str]:
         yield from (n for n in step.action.references(step.definition.with_) if n in self._names)
         each = step.definition.each
         item_names = {each.as_, ITEM_INFO} if each else set()
         for path, code in step.codes():
-            in_over = path[2] == "each"
+            in_over = path[2:4] == ("each", "over")
             local = set() if in_over else item_names
             for use in code.uses:
                 if use.name in local:
@@ -273,11 +369,7 @@ class _Planner:
             message = f"Nodes wait for each other in a circle: {shown}."
             self._problem("cycle", message, ("nodes", cycle[0]))
             return steps
-        ancestors: dict[str, frozenset[str]] = {}
-        for name in order:
-            needs = steps[name].needs
-            ancestors[name] = frozenset(needs).union(*(ancestors.get(n, ()) for n in needs))
-        return {name: replace(steps[name], ancestors=ancestors[name]) for name in order}
+        return {name: steps[name] for name in order}
 
     def _problem(self, code: str, message: str, path: Path, hint: str | None = None) -> None:
         place = self._source.value_position(path)
@@ -289,6 +381,16 @@ class _Planner:
         place = self._source.position(path, code.start + offset)
         if (known := Problem(kind, message, path, place, hint)) not in self.problems:
             self.problems.append(known)
+
+
+def _branches(given: Branch | list[Branch] | None) -> tuple[Branch, ...] | None:
+    if given is None:
+        return None
+    return tuple(given) if isinstance(given, list) else (given,)
+
+
+def _shown(branch: Branch) -> str:
+    return str(branch).lower() if isinstance(branch, bool) else str(branch)
 
 
 def _without(value: Any, path: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,6 +70,31 @@ class NodeResult:
         return f"<node {self.state.name}: {self.status.value}>"
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of a run is done.
+
+    Parameters
+    ----------
+    nodes_done, nodes_total : int
+        Nodes that have ended, and all.
+    items_done, items_total : int
+        Iterations of nodes with ``each`` that have begun.
+    """
+
+    nodes_done: int
+    nodes_total: int
+    items_done: int
+    items_total: int
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        text = f"{self.nodes_done:,} of {self.nodes_total:,} nodes"
+        if self.items_total:
+            text += f", {self.items_done:,} of {self.items_total:,} items"
+        return text
+
+
 class Run:
     """One run of a flow.
 
@@ -94,6 +119,7 @@ class Run:
         self._output_node = output_node
         self._finished = threading.Event()
         self._future: Future[None] | None = None
+        self._resume: Callable[[Mapping[str, Any]], Run] | None = None
         # How many rows of the result its displays show.
         self.preview_rows = PREVIEW_ROWS
 
@@ -104,9 +130,11 @@ class Run:
         Raises
         ------
         FlowFailedError
-            The node gave nothing.
+            The node gave nothing. One that was skipped because no way led to it gives None.
         """
         state = self._nodes[self._output_node]
+        if state.status is Status.SKIPPED and state.error is None:
+            return None
         if state.status is not Status.SUCCESS:
             raise FlowFailedError(self._no_output(state))
         return state.value
@@ -215,6 +243,46 @@ class Run:
             self.cancel()
             raise
         return self
+
+    @property
+    def progress(self) -> Progress:
+        """How much of the run is done."""
+        nodes = self._nodes.values()
+        return Progress(
+            sum(node.is_final for node in nodes),
+            len(nodes),
+            sum(node.items_done for node in nodes),
+            sum(node.items_total or 0 for node in nodes),
+        )
+
+    def resume(self, with_: Mapping[str, Any] | None = None, *, wait: bool = True) -> Run:
+        """Run again what failed or was skipped, keeping what succeeded.
+
+        Of a node with ``each`` only the items that did not succeed are done again, unless what
+        comes before the node is done again, too.
+
+        Parameters
+        ----------
+        with_ : mapping, optional
+            Values of nodes, in place of what they gave, or failed to give; what needs them is done
+            again.
+        wait : bool
+            Whether to wait for the end.
+
+        Returns
+        -------
+        Run
+            Another one. Functions of the notebook are those of now, inputs those of then.
+
+        Raises
+        ------
+        InputError
+            The run has not ended, or there is no such node.
+        """
+        if not self._finished.is_set() or self._resume is None:
+            raise InputError("The run has not ended.", hint="Wait for it, or cancel it: run.wait()")
+        run = self._resume(dict(with_ or {}))
+        return run.wait() if wait else run
 
     def cancel(self) -> None:
         """End the run. What has succeeded stays; a function that is being called runs on."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -15,16 +14,19 @@ from typing import TYPE_CHECKING, Any
 from ..errors import FlowlibError, NodeError
 from ..models.run import NodeState, Status
 from .actions.base import ActionContext, BoundCredential
-from .node import NodeRunner
+from .node import NodeRunner, NothingToDoError
 from .plan import Plan, Step
+from .rendering import Renderer
 from .run import Run
-from .scope import JsonCache, Scope
+from .schedule import Schedule
+from .scope import JsonCache, Scope, Upstream
 
 if TYPE_CHECKING:
     import httpx2
 
     from ..sandbox import Sandbox
     from .background import Background
+    from .cache import OutputCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,14 @@ class Surroundings:
         Evaluates templates.
     background : Background
         For blocking work.
+    run_flow : callable
+        Runs another flow, by name or file, with inputs, and gives its output.
+    given : mapping
+        Values of nodes that are not to be run.
+    earlier : mapping
+        Nodes of the run that this one resumes.
+    cache : OutputCache or None
+        Where values of calls that only read are kept.
     """
 
     inputs: Mapping[str, Any]
@@ -50,6 +60,10 @@ class Surroundings:
     credential: Callable[[str], BoundCredential]
     sandbox: Sandbox
     background: Background
+    run_flow: Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Mapping[str, NodeState] = field(default_factory=dict)
+    cache: OutputCache | None = None
 
 
 class Runner:
@@ -74,8 +88,9 @@ class Runner:
         self._run = run
         self._states = states
         self._around = surroundings
+        self._given = surroundings.given
         self._values: dict[str, Any] = {}
-        self._cache = JsonCache()
+        self._texts = JsonCache()
         self._transport: httpx2.AsyncHTTPTransport | None = None
 
     async def execute(self) -> None:
@@ -83,7 +98,7 @@ class Runner:
         status = Status.CANCELLED
         try:
             self._run._began()
-            await self._schedule()
+            await self._run_nodes()
             failed = any(s.status is Status.FAILED for s in self._states.values())
             status = Status.FAILED if failed else Status.SUCCESS
         finally:
@@ -95,56 +110,73 @@ class Runner:
                 with contextlib.suppress(Exception):
                     await self._transport.aclose()
 
-    async def _schedule(self) -> None:
-        steps = self._plan.steps
-        missing = {name: set(step.needs) for name, step in steps.items()}
-        ready = deque(step for name, step in steps.items() if not missing[name])
-        dependants: dict[str, list[str]] = {name: [] for name in steps}
-        for name, step in steps.items():
-            for need in step.needs:
-                dependants[need].append(name)
+    async def _run_nodes(self) -> None:
+        schedule = Schedule(self._plan.steps)
         running: dict[asyncio.Task[None], str] = {}
+        ended: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
         try:
-            while ready or running:
-                done: list[str] = []
-                while ready:
-                    step = ready.popleft()
-                    if self._is_skipped(step):
-                        done.append(step.name)
-                    else:
-                        running[asyncio.create_task(self._node(step))] = step.name
-                if running and not done:
-                    ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    done = [running.pop(task) for task in ended]
-                for name in done:
-                    for dependant in dependants[name]:
-                        missing[dependant].discard(name)
-                        if not missing[dependant]:
-                            ready.append(steps[dependant])
+            while True:
+                while (name := schedule.next()) is not None:
+                    step = self._plan.steps[name]
+                    if not self._is_at_once(name, schedule):
+                        sources = tuple(n for n in step.ways if schedule.is_open(name, n))
+                        node = self._node(step, sources)
+                        if not step.is_trivial:
+                            task = asyncio.create_task(node)
+                            task.add_done_callback(ended.put_nowait)
+                            running[task] = name
+                            continue
+                        await node
+                    self._settle(name, schedule)
+                if not running:
+                    return
+                task = await ended.get()
+                self._settle(running.pop(task), schedule)
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    def _is_skipped(self, step: Step) -> bool:
-        for need in step.needs:
-            status = self._states[need].status
-            if status is not Status.SUCCESS:
-                state = self._states[step.name]
-                state.status = Status.SKIPPED
-                word = "failed" if status is Status.FAILED else "was skipped"
-                state.error = NodeError(f"Skipped, because {need!r} {word}.")
-                return True
-        return False
+    def _is_at_once(self, name: str, schedule: Schedule) -> bool:
+        """Whether a node is done without being run: it is given, or no way leads to it."""
+        state = self._states[name]
+        verdict = schedule.verdict(name)
+        if name in self._given:
+            state.status, state.value = Status.SUCCESS, self._given[name]
+        elif verdict.outcome is None:
+            return False
+        else:
+            state.status = Status.SKIPPED
+            if verdict.outcome == "blocked":
+                state.error = NodeError(self._blocked_by(verdict.cause))
+        return True
 
-    async def _node(self, step: Step) -> None:
+    def _blocked_by(self, cause: str) -> str:
+        word = "failed" if self._states[cause].status is Status.FAILED else "was skipped"
+        return f"Skipped, because {cause!r} {word}."
+
+    def _settle(self, name: str, schedule: Schedule) -> None:
+        state = self._states[name]
+        if state.status is Status.SUCCESS:
+            self._values[name] = state.value
+            schedule.done(name, "success", self._plan.steps[name].action.taken(state.value))
+        elif state.status is Status.FAILED:
+            schedule.done(name, "failed")
+        else:
+            # What other ways lead to sees null in its place.
+            self._values[name] = None
+            schedule.done(name, "blocked" if state.error else "skipped")
+
+    async def _node(self, step: Step, sources: tuple[str, ...]) -> None:
         state = self._states[step.name]
         state.status = Status.RUNNING
         state.started = datetime.now(UTC)
         clock = perf_counter()
         try:
-            state.value = self._values[step.name] = await self._value(step, state)
+            state.value = await self._value(step, state, sources)
             state.status = Status.SUCCESS
+        except NothingToDoError:
+            state.status = Status.SKIPPED
         except asyncio.CancelledError:
             state.status = Status.CANCELLED
             raise
@@ -157,24 +189,32 @@ class Runner:
         finally:
             state.seconds = perf_counter() - clock
 
-    async def _value(self, step: Step, state: NodeState) -> Any:
+    async def _value(self, step: Step, state: NodeState, sources: tuple[str, ...]) -> Any:
         name = step.definition.credential
+        upstream = Upstream(self._plan, step, self._values)
         context = ActionContext(
             node=step.name,
             namespace=self._around.namespace,
             inputs=self._around.inputs,
-            values={node: self._values[node] for node in step.ancestors},
+            values=upstream,
+            sources=sources,
             credential=None if name is None else self._around.credential(name),
             http=self._http,
             in_thread=self._around.background.in_thread,
+            run_flow=self._around.run_flow,
         )
         info = {
             "id": self._run.id,
             "flow": self._run.flow,
             "started_at": self._run.started_at.isoformat(),
         }
-        scope = Scope(step, self._values, self._around.inputs, info, self._cache)
-        runner = NodeRunner(step, state, context, scope, self._plan.source, self._around.sandbox)
+        around, source = self._around, self._plan.source
+        scope = Scope(step, upstream, around.inputs, info, self._texts)
+        renderer = Renderer(step, scope, source, around.sandbox, context.in_thread)
+        earlier = around.earlier.get(step.name)
+        runner = NodeRunner(
+            step, state, context, renderer, source, cache=around.cache, earlier=earlier
+        )
         return await runner.value()
 
     def _http(self) -> httpx2.AsyncHTTPTransport:

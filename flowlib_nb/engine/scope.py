@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from ..frames import is_frame, to_plain
 from ..templates.reach import Reach, Way, reached
 from ..templates.render import to_json
-from .plan import INPUT, INPUTS, PREVIOUS, RUN, Step
+from .plan import INPUT, INPUTS, PREVIOUS, RUN, Plan, Step
 
 
 class JsonCache:
@@ -26,6 +27,43 @@ class JsonCache:
         return self._texts[key]
 
 
+class Upstream(Mapping[str, Any]):
+    """The values of the nodes upstream of one; which these are is found out when somebody asks.
+
+    Parameters
+    ----------
+    plan : Plan
+        The graph.
+    step : Step
+        The node.
+    values : mapping
+        Of all nodes that are done.
+    """
+
+    def __init__(self, plan: Plan, step: Step, values: Mapping[str, Any]) -> None:
+        self._plan = plan
+        self._step = step
+        self._values = values
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a node's value."""
+        if name in self._step.needs or name in self._names:
+            return self._values[name]
+        raise KeyError(name)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [name for name in self._plan.upstream(self._step.name) if name in self._values]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the nodes, each after what it needs."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Return how many nodes there are."""
+        return len(self._names)
+
+
 class Scope:
     """The names that a node's templates may use.
 
@@ -34,7 +72,7 @@ class Scope:
     step : Step
         The node.
     values : mapping
-        Values of finished nodes, by name.
+        Of the nodes upstream, by name.
     inputs : mapping
         The run's inputs.
     run_info : mapping
@@ -51,16 +89,20 @@ class Scope:
         run_info: Mapping[str, Any],
         cache: JsonCache,
     ) -> None:
-        nodes = sorted(name for name in step.ancestors if name in values)
-        self._values = {name: values[name] for name in nodes}
-        self._values[INPUTS] = dict(inputs)
-        self._values[RUN] = dict(run_info)
-        # Names whose value is an object of other names' values.
-        self._groups = {
-            INPUT: [INPUTS, *nodes],
-            PREVIOUS: [node for node in nodes if node not in step.needs],
-        }
+        self._step = step
+        self._nodes = values
+        self._own = {INPUTS: dict(inputs), RUN: dict(run_info)}
         self._cache = cache
+
+    def value(self, name: str) -> Any:
+        """The value of a name.
+
+        Raises
+        ------
+        KeyError
+            There is no such name, or it stands for several nodes.
+        """
+        return self._own[name] if name in self._own else self._nodes[name]
 
     def texts(self, reaches: Mapping[str, Reach]) -> dict[str, bytes]:
         """JSON of what code uses.
@@ -75,25 +117,38 @@ class Scope:
         dict of str to bytes
             For each of those names that there is UTF-8 JSON, in which the code finds what it uses.
         """
-        known = {name for name in reaches if name in self._values or name in self._groups}
+        known = {name for name in reaches if self._is_known(name)}
         return {name: to_json(self._part(name, reaches[name])) for name in known}
 
+    def _is_known(self, name: str) -> bool:
+        return name in self._own or name in (INPUT, PREVIOUS) or name in self._nodes
+
     def _part(self, name: str, reach: Reach) -> Any:
-        if name not in self._groups:
-            value = _with_rows(self._values[name], reach)
-            return reached(value, reach, lambda way, value: self._text(name, way, value))
-        members = {member: self._values[member] for member in self._groups[name]}
+        if name not in (INPUT, PREVIOUS):
+            value = _with_rows(self.value(name), reach)
+            return reached(value, reach, lambda way, value: self._raw(name, way, value))
+        members = self._members(name)
 
         def text(way: Way, value: Any) -> Any:
             # The same texts as where a member is named by itself.
             if way:
-                return self._text(str(way[0]), way[1:], value)
-            return {member: self._text(member, (), value) for member, value in members.items()}
+                return self._raw(str(way[0]), way[1:], value)
+            return {member: self._raw(member, (), value) for member, value in members.items()}
 
         return reached(members, reach, text)
 
-    def _text(self, name: str, way: Way, value: Any) -> msgspec.Raw:
-        return msgspec.Raw(self._cache.text((name, way), value))
+    def _members(self, name: str) -> dict[str, Any]:
+        nodes = {node: self._nodes[node] for node in sorted(self._nodes)}
+        if name == INPUT:
+            return {INPUTS: self._own[INPUTS], **nodes}
+        return {node: value for node, value in nodes.items() if node not in self._step.needs}
+
+    def text(self, name: str, way: Way, value: Any) -> bytes:
+        """JSON of what a way into a name's value leads to."""
+        return self._cache.text((name, way), value)
+
+    def _raw(self, name: str, way: Way, value: Any) -> msgspec.Raw:
+        return msgspec.Raw(self.text(name, way, value))
 
 
 def _with_rows(value: Any, reach: Reach) -> Any:

@@ -18,7 +18,8 @@ def _needs_as_mapping(value: Any) -> Any:
     return value
 
 
-Needs = Annotated[dict[str, bool | int | str | None], BeforeValidator(_needs_as_mapping)]
+Branch = bool | int | str
+Needs = Annotated[dict[str, Branch | list[Branch] | None], BeforeValidator(_needs_as_mapping)]
 Number = Annotated[float, Field(strict=False, allow_inf_nan=False)]
 
 
@@ -32,12 +33,34 @@ class Retry(BaseModel):
     backoff : float
         Seconds before the second attempt; doubles with each further one. A server's
         ``Retry-After`` counts where it asks for longer.
+    max_backoff : float
+        Seconds, at most.
+    jitter : float
+        The share of each wait, 0 to 1, that is left to chance, so that items that failed together
+        are not tried again all at once.
     """
 
     model_config = _STRICT
 
     attempts: int = Field(default=3, ge=1, le=20)
     backoff: Number = Field(default=0.5, ge=0, le=300)
+    max_backoff: Number = Field(default=60.0, ge=0, le=3600)
+    jitter: Number = Field(default=0.2, ge=0, le=1)
+
+    def wait(self, failures: int, *, chance: float, asked: float | None) -> float:
+        """Seconds to wait before the next attempt.
+
+        Parameters
+        ----------
+        failures : int
+            How many attempts have failed, from 1.
+        chance : float
+            From 0 to 1.
+        asked : float or None
+            Seconds that the other side asks to wait, at least.
+        """
+        wait: float = min(self.backoff * 2 ** (failures - 1), self.max_backoff)
+        return max(wait * (1 - self.jitter * chance), asked or 0.0)
 
 
 class Each(BaseModel):
@@ -49,11 +72,20 @@ class Each(BaseModel):
         A template that gives a list, or a list.
     as_ : str
         The item's name in the node's templates (``as`` in the text).
+    key : str, optional
+        A template that gives an item's key, for ``collect: object``; its index without one.
     concurrency : int
         How many items may be under way at once, 1 to 100.
+    collect : str
+        What the node gives: ``array``, a list of the items' values in their order; ``object``, a
+        mapping of keys to them; ``first`` or ``last``, one of them; ``concat``, the lists (or
+        frames) that the items gave, joined.
     on_error : str
         ``fail`` ends the node at the first failing item; ``collect`` goes on and puts null where
         an item failed; ``skip`` goes on and leaves failed items out.
+    on_empty : str
+        What an empty list does: ``empty`` gives what collecting nothing gives, ``skip`` skips the
+        node and what lies only behind it, ``fail`` fails it.
     """
 
     model_config = _STRICT
@@ -61,8 +93,10 @@ class Each(BaseModel):
     over: Any
     as_: str = Field(default="item", alias="as")
     concurrency: int = Field(default=5, ge=1, le=100)
-    collect: Literal["array"] = "array"
+    key: str | None = None
+    collect: Literal["array", "object", "first", "last", "concat"] = "array"
     on_error: Literal["fail", "collect", "skip"] = "fail"
+    on_empty: Literal["empty", "skip", "fail"] = "empty"
 
 
 class NodeDefinition(BaseModel):
@@ -78,7 +112,8 @@ class NodeDefinition(BaseModel):
         A name in the vault.
     needs : dict
         Nodes that must be done first, besides those that templates refer to. A value other than
-        None names the branch of a routing node.
+        None names the branch, or the branches, of a routing node. The node is skipped when none of
+        these ways leads to it; without ``needs`` the nodes that it refers to are the ways.
     each : Each, optional
         Iteration.
     retry : Retry, optional

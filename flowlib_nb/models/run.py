@@ -9,6 +9,9 @@ from typing import Any
 
 from ..errors import FlowlibError
 
+# In place of the value of an iteration that failed, or was not reached.
+UNDONE: Any = object()
+
 
 class Status(StrEnum):
     """Of a run or of a node. A run is never ``skipped``, a node never ``paused``."""
@@ -62,14 +65,20 @@ class NodeState:
         UTC.
     seconds : float, optional
         Wall time from start to end.
+    parameters : object
+        What its templates gave; with ``each`` a list of that, one for each item.
     value : object
         What it gave.
+    cached : int
+        How many of its calls were not made, since their values were at hand.
     error : FlowlibError, optional
         Why it failed, or was skipped.
     items_total, items_done : int, optional
         With ``each``.
     failed_items : list of FailedItem
         With ``each`` and ``on_error: collect`` or ``skip``.
+    items, item_values : list, optional
+        With ``each``: what it iterates over, and what each item gave, or ``UNDONE``.
     """
 
     name: str
@@ -78,11 +87,15 @@ class NodeState:
     attempt: int = 0
     started: datetime | None = None
     seconds: float | None = None
+    parameters: Any = None
     value: Any = None
+    cached: int = 0
     error: FlowlibError | None = None
     items_total: int | None = None
     items_done: int = 0
     failed_items: list[FailedItem] = field(default_factory=list)
+    items: list[Any] | None = None
+    item_values: list[Any] | None = None
 
     @property
     def is_final(self) -> bool:

@@ -7,12 +7,17 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from .base import Action, ActionContext
+from .control import FailAction, WaitAction
 from .custom import action_from
 from .flow_io import InputAction, OutputAction
+from .frame import FrameAction
 from .http import HttpRequestAction
 from .javascript import JavaScriptAction
 from .python import PythonAction
+from .routing import IfAction, MergeAction, SwitchAction
 from .sql import SqlAction
+from .subflow import SubflowAction
+from .text import TemplateAction
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -25,6 +30,14 @@ _actions: dict[str, Action] = {
         PythonAction(),
         HttpRequestAction(),
         SqlAction(),
+        TemplateAction(),
+        IfAction(),
+        SwitchAction(),
+        MergeAction(),
+        FrameAction(),
+        WaitAction(),
+        FailAction(),
+        SubflowAction(),
     )
 }
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from ...models.credential import Credential
+    from ...models.flow import Branch
 
 _T = TypeVar("_T")
 
@@ -92,22 +93,29 @@ class ActionContext:
     inputs : mapping
         The run's inputs.
     values : mapping
-        The values of the nodes upstream, by name.
+        The values of the nodes upstream, by name; null for those that were skipped.
+    sources : tuple of str
+        The nodes that the node needs, in the order of the text, less those that were skipped and
+        those whose branch to it was not taken.
     credential : BoundCredential or None
         What ``credential:`` names.
     http : callable
         Gives the run's pooled HTTP connections.
     in_thread : callable
         Runs a blocking function off the event loop: ``await context.in_thread(function, …)``.
+    run_flow : callable
+        Runs another flow, by name or file, with inputs: ``await context.run_flow(name, {…})``.
     """
 
     node: str
     namespace: Mapping[str, Any]
     inputs: Mapping[str, Any]
     values: Mapping[str, Any]
+    sources: tuple[str, ...]
     credential: BoundCredential | None
     http: Callable[[], httpx2.AsyncBaseTransport]
     in_thread: InThread
+    run_flow: Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 
 
 class InThread(Protocol):
@@ -156,6 +164,18 @@ class Action:
 
     def check(self, parameters: Mapping[str, Any]) -> Iterable[ParameterProblem]:
         """Find what is wrong inside parameters whose types are right."""
+        return ()
+
+    def is_cacheable(self, parameters: Any) -> bool:
+        """Whether a call only reads, so that its value may be used again within a session."""
+        return False
+
+    def branches(self, parameters: Mapping[str, Any]) -> tuple[Branch, ...]:
+        """The names of the ways that lead on from a node; none where it has no branches."""
+        return ()
+
+    def taken(self, value: Any) -> tuple[Branch, ...]:
+        """Which of its branches a node took, from its value."""
         return ()
 
     async def run(self, context: ActionContext, parameters: Any) -> Any:

@@ -1,0 +1,83 @@
+"""What a node with ``each`` gives of what its items gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NodeError
+from ..frames import is_frame
+from ..frames.convert import _body_of_response as body_of_response
+from ..models.run import UNDONE
+
+if TYPE_CHECKING:
+    from ..models.flow import Each
+
+
+def collected(each: Each, values: Sequence[Any], keys: Sequence[Any] | None) -> Any:
+    """The node's value.
+
+    Parameters
+    ----------
+    each : Each
+        Says how.
+    values : sequence
+        One for each item, in order; ``UNDONE`` for those that failed.
+    keys : sequence or None
+        One for each item, for ``collect: object``; None for their indexes.
+
+    Raises
+    ------
+    NodeError
+        Two items have the same key, a key is no text or number, or an item for ``concat`` gave no
+        list.
+    """
+    if each.collect == "object":
+        return _object(each, values, keys)
+    left = [value for value in values if value is not UNDONE]
+    if each.collect == "first":
+        return left[0] if left else None
+    if each.collect == "last":
+        return left[-1] if left else None
+    if each.collect == "concat":
+        return _concat(values)
+    if each.on_error == "skip":
+        return left
+    return [None if value is UNDONE else value for value in values]
+
+
+def _object(each: Each, values: Sequence[Any], keys: Sequence[Any] | None) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for index, value in enumerate(values):
+        if value is UNDONE and each.on_error == "skip":
+            continue
+        key = index if keys is None else keys[index]
+        if not isinstance(key, (str, int)) or isinstance(key, bool):
+            raise NodeError(f"The key of item {index} is not a text or a whole number.")
+        if str(key) in members:
+            raise NodeError(
+                f"Two items have the key {str(key)!r}; the second is item {index}.",
+                hint="Make each.key different for each item, or collect an array.",
+            )
+        members[str(key)] = None if value is UNDONE else value
+    return members
+
+
+def _concat(values: Sequence[Any]) -> Any:
+    parts = [body_of_response(value) for value in values if value is not UNDONE]
+    if parts and all(is_frame(part) for part in parts):
+        import pandas as pd
+
+        return pd.concat(parts, ignore_index=True)
+    joined: list[Any] = []
+    for index, value in enumerate(values):
+        part = None if value is UNDONE else body_of_response(value)
+        if part is None:
+            continue
+        if not isinstance(part, list):
+            raise NodeError(
+                f"concat joins lists; item {index} gave {type(part).__name__}.",
+                hint="Collect an array instead.",
+            )
+        joined += part
+    return joined
