@@ -53,7 +53,10 @@ def duration(seconds: float | None) -> str:
 def progress(node: NodeState) -> str:
     """How many rows a node gave, or how many items it has done so far."""
     if node.status is Status.SUCCESS:
-        return counted(row_count(node.value), "row")
+        rows = counted(row_count(node.value), "row")
+        calls = max(node.items_total or 1, 1)
+        share = "" if node.cached in (0, calls) else f" {node.cached:,} of {calls:,}"
+        return f"{rows}, cached{share}" if node.cached else rows
     if node.items_total is not None:
         return f"{node.items_done:,} of {node.items_total:,} items"
     return ""
