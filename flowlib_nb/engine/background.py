@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 THREAD_NAME = "flowlib-engine"
+_CLOSE_SECONDS = 4.0
 
 
 class DaemonThreads(Executor):
@@ -57,6 +58,7 @@ class Background:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._threads = DaemonThreads()
 
     def start(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
@@ -78,17 +80,38 @@ class Background:
         """Run a blocking function without holding up the loop."""
         return await asyncio.wrap_future(self._threads.submit(function, *args))
 
+    def close(self) -> None:
+        """Cancel what runs, and end the loop and its thread; it starts again when it is used."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None or not loop.is_running():
+            return
+        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(_CLOSE_SECONDS)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_CLOSE_SECONDS)
+        if not thread.is_alive():
+            loop.close()
+
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None or not self._loop.is_running():
                 self._loop = asyncio.new_event_loop()
                 started = threading.Event()
                 self._loop.call_soon(started.set)
-                threading.Thread(
+                self._thread = threading.Thread(
                     target=self._loop.run_forever, name=THREAD_NAME, daemon=True
-                ).start()
+                )
+                self._thread.start()
                 started.wait()
             return self._loop
+
+
+async def _cancel_all() -> None:
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), _CLOSE_SECONDS / 2)
 
 
 @functools.lru_cache(maxsize=1)

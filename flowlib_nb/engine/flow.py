@@ -6,7 +6,7 @@ import asyncio
 import functools
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class Launch:
     Parameters
     ----------
     plan : Plan
-        The part of the flow that is run.
+        The part of the flow that is run, less what is known.
     inputs : mapping
         Resolved.
     namespace : mapping
@@ -255,7 +255,7 @@ class Flow:
             for need in plan.steps[node].needs:
                 if need not in given:
                     given[need] = self._last_value(need, node)
-        return (plan.given(given) if given else plan), given
+        return plan, given
 
     def _last_value(self, need: str, node: str) -> Any:
         run = last_run(self.name)
@@ -270,7 +270,7 @@ class Flow:
     def _launch(
         self, launch: Launch, given: Mapping[str, Any], earlier: Mapping[str, NodeState]
     ) -> Run:
-        plan = launch.plan
+        plan = launch.plan.given(given) if given else launch.plan
         states = {name: NodeState(name, step.action.name) for name, step in plan.steps.items()}
         output = plan.definition.output_node
         run = Run(self.name, list(states.values()), output)
@@ -304,7 +304,7 @@ class Flow:
         given = {**kept, **patches}
         # Where what comes before is the same, items that succeeded need not be done again.
         earlier = {name: states[name] for name in again - changed}
-        return self._launch(replace(launch, plan=plan.given(given)), given, earlier)
+        return self._launch(launch, given, earlier)
 
     def outline(self) -> list[str]:
         """The nodes in the order in which they would run, a line each.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def unload(shell: InteractiveShell) -> None:
     from .secret import SecretMagics
 
     ours = (FlowMagics, SecretMagics, Sandbox, Vault)
-    names = {"cell": ("flow",), "line": ("flow", "flowlib_secret")}
+    names = {"cell": ("flow",), "line": ("flow", "flow_cache", "flowlib_secret")}
     for place, magics in names.items():
         table = shell.magics_manager.magics[place]
         for name in magics:
@@ -50,7 +51,20 @@ def unload(shell: InteractiveShell) -> None:
     for kind in (FlowMagics, SecretMagics):
         shell.magics_manager.registry.pop(kind.__name__, None)
     shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, ours)]
+    if "flowlib_nb.engine.background" in sys.modules:
+        _end_runs()
     if Sandbox.initialized():
         Sandbox.instance().close()
         Sandbox.clear_instance()
     restore(shell)
+
+
+def _end_runs() -> None:
+    """Cancel what still runs, and let go of threads, connections and what is remembered."""
+    from ..engine.background import background
+    from ..engine.cache import output_cache
+    from ..engine.session import forget
+
+    background().close()
+    output_cache().clear()
+    forget()

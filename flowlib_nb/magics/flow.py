@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from IPython.display import display
 from traitlets import Int
 from traitlets.config import Configurable
@@ -38,7 +38,6 @@ class FlowMagics(Magics, Configurable):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell=shell, parent=shell)
         self._variables: dict[str, Any] = shell.user_ns
-        self._named: dict[str, Flow] = {}
 
     @no_var_expand
     @line_cell_magic
@@ -58,26 +57,57 @@ class FlowMagics(Magics, Configurable):
         if arguments.dry_run:
             self._dry_run(flow, inputs)
             return None
-        run = flow.start(inputs, functions=self._variables, to=arguments.to)
+        run = flow.start(
+            inputs,
+            functions=self._variables,
+            to=arguments.to,
+            only=arguments.only,
+            mock=self._mocks(arguments.mock),
+            cache=not arguments.no_cache,
+        )
+        run.preview_rows = self.preview_rows
+        if variable is not None:
+            # Before waiting, so that an interrupted or failed run can be looked at.
+            self._variables[variable] = run
+        if arguments.background:
+            return None if variable is not None or arguments.quiet else run
         return self._wait(run, variable, is_quiet=arguments.quiet)
+
+    @no_var_expand
+    @line_magic
+    def flow_cache(self, line: str) -> None:
+        """Show how much of earlier requests is kept; `%flow_cache clear` forgets it."""
+        from ..engine.cache import output_cache
+
+        if line.strip() not in ("", "clear"):
+            raise UsageError("%flow_cache: write %flow_cache, or %flow_cache clear")
+        cache = output_cache()
+        if line.strip() == "clear":
+            cache.clear()
+        count, size = cache.size()
+        print(
+            f"{count:,} {'answer' if count == 1 else 'answers'} of earlier requests, "
+            f"{size / 2**20:,.1f} MB; each is good for {cache.seconds:,.0f} s."
+        )
 
     def _flow(self, arguments: argparse.Namespace, cell: str | None) -> Flow:
         # The engine is imported when the first flow needs it, not by %load_ext.
         from ..engine import Flow
+        from ..engine.session import named_flows
 
         if cell is not None:
             flow = Flow(cell, name=arguments.name, first_line=_FIRST_LINE)
             if arguments.name:
-                self._named[arguments.name] = flow
+                named_flows[arguments.name] = flow
             return flow
         if arguments.file:
             return Flow.from_file(arguments.file)
-        if arguments.name in self._named:
-            return self._named[arguments.name]
+        if arguments.name in named_flows:
+            return named_flows[arguments.name]
         if arguments.name:
             from ..language.problems import did_you_mean
 
-            hint = did_you_mean(arguments.name, self._named)
+            hint = did_you_mean(arguments.name, named_flows)
             raise InputError(
                 f"There is no flow named {arguments.name!r} in this session.",
                 hint=hint or "Name one with `%%flow NAME`, or run a file with `%flow --file PATH`.",
@@ -103,6 +133,17 @@ class FlowMagics(Magics, Configurable):
                 )
         return values
 
+    def _mocks(self, given: Sequence[str]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for text in given:
+            node, _, name = text.partition("=")
+            if not node.isidentifier() or not name.isidentifier():
+                raise UsageError(f"%%flow: --mock needs NODE=VARIABLE, not {text!r}.")
+            if name not in self._variables:
+                raise InputError(f"There is no variable {name!r} in the notebook.")
+            values[node] = self._variables[name]
+        return values
+
     def _dry_run(self, flow: Flow, inputs: dict[str, Any]) -> None:
         problems = flow.validate(inputs)
         if problems:
@@ -111,10 +152,6 @@ class FlowMagics(Magics, Configurable):
             print(line)
 
     def _wait(self, run: Run, variable: str | None, *, is_quiet: bool) -> Run | None:
-        run.preview_rows = self.preview_rows
-        if variable is not None:
-            # Before waiting, so that an interrupted or failed run can be looked at.
-            self._variables[variable] = run
         try:
             run.wait()
             run.raise_for_status()
@@ -158,7 +195,30 @@ def _parser(*, is_cell: bool) -> LineParser:
         metavar="NAME=VALUE",
         help="An input; NAME alone takes the notebook's variable of that name.",
     )
-    parser.add_argument("--to", metavar="NODE", help="Run only this node and what it needs.")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--to", metavar="NODE", help="Run only this node and what it needs.")
+    part.add_argument(
+        "--only",
+        metavar="NODE",
+        help="Run only this node, with what the nodes that it needs gave the last time.",
+    )
+    parser.add_argument(
+        "--mock",
+        action="append",
+        default=[],
+        metavar="NODE=VAR",
+        help="Do not run this node; its value is the notebook's variable.",
+    )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="Send requests that only read, too, if the same were sent before in this session.",
+    )
+    parser.add_argument(
+        "--background",
+        action="store_true",
+        help="Do not wait: the run has progress, wait(), cancel().",
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="Check everything, show the order, run nothing."
     )
