@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
@@ -118,3 +119,8 @@ async def _cancel_all() -> None:
 def background() -> Background:
     """The process's engine loop."""
     return Background()
+
+
+if hasattr(os, "register_at_fork"):
+    # In a forked process there is a loop without its thread.
+    os.register_at_fork(after_in_child=background.cache_clear)

@@ -91,7 +91,7 @@ class Runner:
         self._given = surroundings.given
         self._values: dict[str, Any] = {}
         self._texts = JsonCache()
-        self._transport: httpx2.AsyncHTTPTransport | None = None
+        self._transport: httpx2.AsyncBaseTransport | None = None
 
     async def execute(self) -> None:
         """Run to the end; what happens is in the run, not in exceptions."""
@@ -217,7 +217,7 @@ class Runner:
         )
         return await runner.value()
 
-    def _http(self) -> httpx2.AsyncHTTPTransport:
+    def _http(self) -> httpx2.AsyncBaseTransport:
         if self._transport is None:
             from .connections import pooled_transport
 

@@ -156,4 +156,4 @@ def _with_rows(value: Any, reach: Reach) -> Any:
     if not is_frame(value) or not all(isinstance(step, int) for step in reach):
         return value
     rows = [step for step in reach if isinstance(step, int) and step < len(value)]
-    return {row: to_plain(value.iloc[row : row + 1])[0] for row in rows} if reach else value
+    return {str(row): to_plain(value.iloc[row : row + 1])[0] for row in rows} if reach else value

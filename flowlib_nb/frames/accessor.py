@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError, TemplateError
-from .columns import Columns
+from ..hints import did_you_mean
+from .columns import ROW, Columns
 from .convert import series_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..templates.template import Template
+    from .batches import Failure
 
 OnError = Literal["raise", "null", "collect"]
 Progress = Callable[[int, int], object]
@@ -34,7 +36,7 @@ class FlowAccessor:
 
     def map(
         self,
-        template: str | Template | Mapping[str, str],
+        template: str | Template | Mapping[str, str | Template],
         *,
         on_error: OnError = "raise",
         batch_rows: int = BATCH_ROWS,
@@ -47,10 +49,12 @@ class FlowAccessor:
         template : str, Template or mapping
             One template, or one for each column of the result. Each column of the frame is a name
             in it; ``row`` is the whole row, which also has the columns whose names are not
-            JavaScript's: ``row["unit price"]``.
+            JavaScript's: ``row["unit price"]``. A missing value, or an infinite one, is undefined:
+            what is calculated with it is missing in the result, and ``price ?? 0`` puts 0 in.
         on_error : {"raise", "null", "collect"}
             What a row that fails does: it ends the call with an error that names its label; its
-            value is missing; or that, and ``.attrs["flow_errors"]`` is a frame of the errors.
+            value is missing; or that, and ``.attrs["flow_errors"]`` lists the errors as records,
+            of which ``pd.DataFrame`` makes a table: row (its position), label, column, code, error.
         batch_rows : int
             How many rows are sent to the sandbox at once, at most. Rows that reach one of its
             limits together are sent in smaller batches: a row that never ends is found after as
@@ -76,21 +80,22 @@ class FlowAccessor:
         >>> df.flow.map("{{ price * quantity }}")  # doctest: +SKIP
         >>> df.flow.map({"total": "{{ price * quantity }}"}, on_error="null")  # doctest: +SKIP
         """
-        from ..templates.template import Template, compile_template
-        from .batches import Failure, ProgressLine, render_batches
+        from ..templates.template import Template
+        from .batches import ProgressLine, render_batches
 
         if on_error not in ("raise", "null", "collect"):
             raise InputError(f"on_error is raise, null or collect, not {on_error!r}.")
         if batch_rows < 1:
             raise InputError(f"batch_rows is at least 1, not {batch_rows}.")
         source = template.source if isinstance(template, Template) else template
+        if progress is not None and not callable(progress):
+            raise InputError("progress is a function of the rows that are done and of all rows.")
         several = isinstance(source, Mapping)
-        sources = dict(source) if isinstance(source, Mapping) else {None: source}
-        if not all(isinstance(text, str) for text in sources.values()):
-            raise InputError("df.flow.map takes a template's text, or a mapping of such texts.")
-        compiled = template if isinstance(template, Template) else compile_template(source)
+        sources = _sources(source)
+        compiled = template if isinstance(template, Template) else _compiled(sources, several)
         columns = Columns.of(self._frame, compiled.compiled.uses)
         compiled.check_names(dict.fromkeys(columns.names))
+        self._check_members(compiled)
 
         failures: list[Failure] = []
         # Columns without a template in them are the same in every row.
@@ -111,8 +116,26 @@ class FlowAccessor:
             report(batch.stop, len(self._frame))
         result = self._result(results, several)
         if on_error == "collect":
-            result.attrs["flow_errors"] = self._errors(failures, several)
+            # Plain, since pandas compares and writes what is here.
+            result.attrs["flow_errors"] = [self._record(failure) for failure in failures]
         return result
+
+    def _check_members(self, template: Template) -> None:
+        """Refuse ``row.name`` where there is no such column: it would be missing in each row."""
+        from ..templates.reach import INHERITED
+        from ..templates.render import Fault
+
+        known = [str(name) for name in self._frame.columns]
+        for code in template.compiled.codes:
+            for use in code.uses:
+                member = use.way[0] if use.way else None
+                if use.name != ROW or not isinstance(member, str) or member in known:
+                    continue
+                if member not in INHERITED:
+                    message = f"there is no column {member!r}"
+                    hint = did_you_mean(member, known)
+                    error = TemplateError("runtime", message, expression=code.source, hint=hint)
+                    raise template.error_of(Fault(code, error, use.offset))
 
     def _result(
         self, results: Mapping[Any, list[Any]], several: bool
@@ -134,14 +157,45 @@ class FlowAccessor:
         error.message = f"row {self._label(failure.row)!r}{column}: {error.message}"
         return error
 
-    def _errors(self, failures: list[Any], several: bool) -> pd.DataFrame:
-        import pandas as pd
+    def _record(self, failure: Failure) -> dict[str, Any]:
+        label = self._label(failure.row)
+        return {
+            "row": failure.row,
+            "label": label if isinstance(label, (str, int, float)) else str(label),
+            "column": None if failure.column is None else str(failure.column),
+            "code": failure.error.code,
+            "error": str(failure.error),
+        }
 
-        columns: dict[str, list[Any]] = {"label": [self._label(f.row) for f in failures]}
-        if several:
-            columns["column"] = [failure.column for failure in failures]
-        columns["error"] = [str(failure.error) for failure in failures]
-        return pd.DataFrame(columns)
+
+def _sources(source: Any) -> dict[Any, str]:
+    from ..templates.template import Template
+
+    sources = dict(source) if isinstance(source, Mapping) else {None: source}
+    sources = {k: v.source if isinstance(v, Template) else v for k, v in sources.items()}
+    if not all(isinstance(text, str) for text in sources.values()):
+        raise InputError("df.flow.map takes a template, or a mapping of names to templates.")
+    if source and not any("{{" in text for text in sources.values()):
+        (text, *_) = sources.values()
+        raise InputError(
+            f"There is no template in {text[:60]!r}.", hint=f"Write {{{{ {text[:60]} }}}}."
+        )
+    return sources
+
+
+def _compiled(sources: Mapping[Any, str], several: bool) -> Template:
+    from ..templates.template import compile_template
+
+    try:
+        return compile_template(dict(sources) if several else sources[None])
+    except TemplateError:
+        for column, text in sources.items() if several else ():
+            try:
+                compile_template(text)
+            except TemplateError as error:
+                error.message = f"column {column!r}: {error.message}"
+                raise error from None
+        raise
 
 
 def register() -> None:

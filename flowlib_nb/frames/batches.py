@@ -141,7 +141,7 @@ def _render(template: Template, columns: Columns, start: int, stop: int, sandbox
     fields = template.compiled.fields
     rows = columns.rows(start, stop)
     try:
-        values = render_fields(template.compiled, {}, rows, sandbox=sandbox)
+        values = render_fields(template.compiled, {}, rows, sandbox=sandbox, has_gaps=True)
     except (TemplateError, TypeError) as error:
         # A limit, or a value that cannot be sent: some row's, and perhaps not the others'.
         if len(rows) > 1:

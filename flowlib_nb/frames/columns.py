@@ -85,7 +85,8 @@ class Columns:
         rows = _records(self.named, start, stop)
         if self.whole is not None:
             for row, record in zip(rows, _records(self.whole, start, stop), strict=True):
-                row[ROW] = record
+                # What is not there is undefined, as a missing value is by its name.
+                row[ROW] = {name: item for name, item in record.items() if item is not None}
         return rows
 
 

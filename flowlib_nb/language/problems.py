@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Problem
+from ..hints import did_you_mean
 from .source import Path, Source
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
+__all__ = ["did_you_mean", "from_pydantic"]
+
 _CODES = {"missing": "missing", "extra_forbidden": "unknown_key"}
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A hint with the closest known name, or with all of them where they are few.
-
-    Parameters
-    ----------
-    name : str
-        What was written.
-    known : iterable of str
-        What could have been meant.
-    """
-    names = sorted(known)
-    if close := get_close_matches(name, names, n=1, cutoff=0.6):
-        return f"Did you mean {close[0]!r}?"
-    return f"Known: {', '.join(names)}." if 0 < len(names) <= 12 else None
 
 
 def from_pydantic(

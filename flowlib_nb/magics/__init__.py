@@ -19,12 +19,13 @@ def load(shell: InteractiveShell) -> None:
     """
     from ..sandbox.pool import Sandbox
     from ..vault import Vault
+    from .actions import ActionMagics
     from .flow import FlowMagics
     from .history import keep_values_out
     from .secret import SecretMagics
 
     unload(shell)
-    for kind in (FlowMagics, SecretMagics):
+    for kind in (FlowMagics, ActionMagics, SecretMagics):
         shell.register_magics(kind(shell))
     sandbox = Sandbox.instance(parent=shell)
     # What is listed here shows in %config and can be set by it.
@@ -38,17 +39,18 @@ def unload(shell: InteractiveShell) -> None:
     """Take away all that :func:`load` brought; harmless when nothing was loaded."""
     from ..sandbox.pool import Sandbox
     from ..vault import Vault
+    from .actions import ActionMagics
     from .flow import FlowMagics
     from .history import restore
     from .secret import SecretMagics
 
-    ours = (FlowMagics, SecretMagics, Sandbox, Vault)
-    names = {"cell": ("flow",), "line": ("flow", "flow_cache", "flowlib_secret")}
+    ours = (FlowMagics, ActionMagics, SecretMagics, Sandbox, Vault)
+    names = {"cell": ("flow",), "line": ("flow", "flow_actions", "flow_cache", "flowlib_secret")}
     for place, magics in names.items():
         table = shell.magics_manager.magics[place]
         for name in magics:
             table.pop(name, None)
-    for kind in (FlowMagics, SecretMagics):
+    for kind in (FlowMagics, ActionMagics, SecretMagics):
         shell.magics_manager.registry.pop(kind.__name__, None)
     shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, ours)]
     if "flowlib_nb.engine.background" in sys.modules:

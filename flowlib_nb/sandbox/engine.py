@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+# What a source begins with that is only to be parsed.
+PARSED = "throw 'parsed';"
+_THROWN = "parsed"
+
 EngineName = Literal["wasm", "native"]
 
 
@@ -46,6 +50,12 @@ class EvaluationError(Exception):
         self.line = line
 
 
+def unless_parsed(error: EvaluationError) -> EvaluationError | None:
+    """What ended a source that begins with ``PARSED``; None where that is all that did."""
+    thrown = error.message.rpartition(": ")[2]
+    return None if error.code == "runtime" and thrown == _THROWN else error
+
+
 class Engine(Protocol):
     """Evaluates programs; none sees anything of the one before."""
 
@@ -80,7 +90,7 @@ class Engine(Protocol):
         Parameters
         ----------
         source : str
-            What does nothing when run, since it is: the engine cannot only parse.
+            Begins with ``PARSED``, so that nothing of it is run: the engine cannot only parse.
 
         Returns
         -------

@@ -11,7 +11,7 @@ from typing import Any
 
 import quickjs
 
-from .engine import EvaluationError, Limits, prelude
+from .engine import EvaluationError, Limits, prelude, unless_parsed
 
 # The engine's builtins and the prelude; a template's memory comes on top.
 _OWN_BYTES = 4 << 20
@@ -31,6 +31,8 @@ class NativeEngine:
         self._limits = limits
         self._prelude = prelude()
         self._next: Any = None
+        # Used for nothing else, since declarations leave their names even where nothing was run.
+        self._parser: Any = None
         self.make_ready()
 
     @property
@@ -56,25 +58,30 @@ class NativeEngine:
 
     def parses(self, source: str) -> EvaluationError | None:
         """Whether a source parses; see :class:`Engine`."""
-        context = self._take()
+        context, self._parser = self._parser or self._made(), None
+        context.set_time_limit(self._limits.seconds)
         try:
             context.eval(source)
         except UnicodeError:
             return _not_unicode()
-        except Exception as error:
-            return _classified(error)
-        # What did nothing leaves nothing.
-        self._next = context
+        except Exception as thrown:
+            error = unless_parsed(_classified(thrown))
+            if error is None or error.code == "syntax":
+                self._parser = context
+            return error
         return None
 
     def make_ready(self) -> None:
         """Make the engine for the next evaluation."""
         if self._next is None:
-            context = quickjs.Context()
-            context.set_memory_limit(_OWN_BYTES + self._limits.memory_bytes)
-            context.set_max_stack_size(self._limits.stack_bytes)
-            context.eval(self._prelude)
-            self._next = context
+            self._next = self._made()
+
+    def _made(self) -> Any:
+        context = quickjs.Context()
+        context.set_memory_limit(_OWN_BYTES + self._limits.memory_bytes)
+        context.set_max_stack_size(self._limits.stack_bytes)
+        context.eval(self._prelude)
+        return context
 
     def _take(self) -> Any:
         self.make_ready()

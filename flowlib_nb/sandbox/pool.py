@@ -6,7 +6,9 @@ import atexit
 import json
 import os
 import threading
+import weakref
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +92,12 @@ class Sandbox(SingletonConfigurable):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._free: list[WorkerProcess] = []
-        self._busy: set[WorkerProcess] = set()
+        # With the thread that each works for.
+        self._busy: dict[WorkerProcess, int] = {}
+        # Those that were started and not yet seen to have ended.
+        self._started: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
         self._changed = threading.Condition()
+        _instances.add(self)
         self.observe(self._options_changed, list(self.traits(config=True)))
         atexit.register(self.close)
 
@@ -138,7 +144,8 @@ class Sandbox(SingletonConfigurable):
         Parameters
         ----------
         sources : sequence of sequences of str
-            For each source the forms that must all parse, and that do nothing when run.
+            For each source the forms that must all parse; each begins with ``engine.PARSED``, so
+            that nothing of it is run.
 
         Returns
         -------
@@ -175,6 +182,11 @@ class Sandbox(SingletonConfigurable):
         finally:
             self._give_back(worker)
 
+    def forget(self) -> None:
+        """In a forked process: the workers are the other's, and so are its threads' locks."""
+        self._free, self._busy = [], {}
+        self._changed = threading.Condition()
+
     def close(self) -> None:
         """End all workers. The sandbox starts new ones when it is used again."""
         with self._changed:
@@ -189,8 +201,9 @@ class Sandbox(SingletonConfigurable):
         if len(frame.body) > self.memory_limit << 20:
             # Not sent: the worker could not even hold it.
             raise self._failure("memory", "", expression)
-        worker = self._take()
+        worker = None
         try:
+            worker = self._take()
             return worker.ask(
                 frame, self.time_limit + HARD_GRACE, most_bytes=self.process_limit << 20
             )
@@ -201,8 +214,23 @@ class Sandbox(SingletonConfigurable):
             raise self._failure("process_memory", message, expression) from None
         except WorkerDiedError:
             raise self._failure("crashed", "the sandbox's worker died", expression) from None
+        except KeyboardInterrupt:
+            self._reap()
+            raise
         finally:
-            self._give_back(worker)
+            if worker is not None:
+                self._give_back(worker)
+
+    def _reap(self) -> None:
+        """End this thread's workers, and those that an interrupt left between two places."""
+        with self._changed:
+            mine = [w for w, thread in self._busy.items() if thread == threading.get_ident()]
+            lost = [w for w in self._started if w not in self._busy and w not in self._free]
+            for worker in mine:
+                del self._busy[worker]
+            self._changed.notify()
+        for worker in [*mine, *lost]:
+            worker.kill()
 
     def _failure(self, code: str, message: str, expression: str) -> TemplateError:
         texts = {
@@ -233,19 +261,19 @@ class Sandbox(SingletonConfigurable):
                 while self._free:
                     worker = self._free.pop()
                     if worker.alive:
-                        self._busy.add(worker)
+                        self._busy[worker] = threading.get_ident()
                         return worker
                     worker.kill()
                 if len(self._busy) < self.workers:
                     worker = self._start()
-                    self._busy.add(worker)
+                    self._busy[worker] = threading.get_ident()
                     return worker
                 self._changed.wait()
 
     def _give_back(self, worker: WorkerProcess) -> None:
         with self._changed:
             if worker in self._busy:
-                self._busy.discard(worker)
+                del self._busy[worker]
                 if worker.settings != self._settings():
                     worker.kill()  # an option was changed meanwhile
                 if worker.alive:
@@ -253,7 +281,21 @@ class Sandbox(SingletonConfigurable):
             self._changed.notify()
 
     def _start(self) -> WorkerProcess:
-        return WorkerProcess(self._settings())
+        """Start a worker in a thread of its own: an interrupt comes only to the main one."""
+        made: Future[WorkerProcess] = Future()
+
+        def make() -> None:
+            try:
+                made.set_result(WorkerProcess(self._settings(), self._started))
+            except BaseException as error:
+                made.set_exception(error)
+
+        try:
+            threading.Thread(target=make, name="flowlib-sandbox-start", daemon=True).start()
+            return made.result()
+        except KeyboardInterrupt:
+            made.add_done_callback(_end)
+            raise
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -273,6 +315,24 @@ class Sandbox(SingletonConfigurable):
             idle, self._free = self._free, []
         for worker in idle:
             worker.kill()
+
+
+def _end(made: Future[WorkerProcess]) -> None:
+    if made.exception() is None:
+        made.result().kill()
+
+
+# So that a forked process can tell them.
+_instances: weakref.WeakSet[Sandbox] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for instance in _instances:
+        instance.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
 
 
 def sandbox() -> Sandbox:

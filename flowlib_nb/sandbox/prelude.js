@@ -38,12 +38,16 @@
     return typeof value === "object" ? JSON.stringify(value) ?? "" : String(value);
   };
 
+  // It would let through what JSON.stringify takes care of: half surrogate pairs, 1e999.
+  const { rawJSON: rawJson } = JSON;
+  delete JSON.rawJSON;
+
   // How JSON.stringify writes what JSON has no form for: by itself it throws at the first, and
   // makes {} of the others. Python reads integers of at most 4300 digits.
   const tooLong = 10n ** 4300n;
   function bigIntToJson() {
     if (this >= tooLong || this <= -tooLong) throw new TypeError("a BigInt of more than 4300 digits");
-    return JSON.rawJSON(String(this));
+    return rawJson(String(this));
   }
   // The same copy each time, by which JSON.stringify notices what holds itself.
   const copies = new WeakMap();
@@ -93,7 +97,7 @@
     const read = (key) => {
       try {
         const value = thrown[key];
-        return typeof value === "string" ? value.slice(0, 2000) : "";
+        return typeof value === "string" ? value.slice(0, 2000).toWellFormed() : "";
       } catch {
         return "";
       }
@@ -106,8 +110,15 @@
       name = read("name") || "Error";
       message = read("message");
       stack = read("stack");
+      if (message === "" && !(thrown instanceof Error)) {
+        try {
+          message = String(toJson(thrown)).slice(0, 2000).toWellFormed();
+        } catch {
+          message = "unknown";
+        }
+      }
     } else {
-      try { message = String(thrown).slice(0, 2000); } catch { message = "unknown"; }
+      try { message = String(thrown).slice(0, 2000).toWellFormed(); } catch { message = "unknown"; }
     }
     return { expression: index, name, message, stack };
   };
@@ -195,9 +206,15 @@
   const run = (fields, scopeNames, lenient) => {
     const payload = global.$payload;
     // The host marks what may hold integers that a number would lose digits of.
-    const { scope, rows } =
+    const { scope, rows, hasGaps } =
       payload[0] === "!" ? JSON.parse(payload.slice(1), keepDigits) : JSON.parse(payload);
-    global.$payload = "";
+    // For good, so that one row cannot leave something there for the next.
+    Object.defineProperty(global, "$payload", { value: "", writable: false });
+    if (hasGaps) {
+      for (const row of rows) {
+        for (let i = 0; i < row.length; i++) if (row[i] === null) row[i] = undefined;
+      }
+    }
     const fixed = scopeNames.map((name) => scope[name]);
     const all = fixed.length > 0 ? rows.map((values) => fixed.concat(values)) : rows;
     const columns = fields.map(() => ({ values: [], isWritten: false }));

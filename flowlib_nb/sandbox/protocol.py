@@ -39,10 +39,8 @@ class FrameTooLargeError(Exception):
 def write_frame(stream: BinaryIO, frame: Frame) -> None:
     """Write one frame and flush."""
     header = json.dumps(frame.header).encode()
-    stream.write(_LENGTHS.pack(len(header), len(frame.body)))
-    stream.write(header)
-    if frame.body:
-        stream.write(frame.body)
+    _write(stream, _LENGTHS.pack(len(header), len(frame.body)) + header)
+    _write(stream, frame.body)
     stream.flush()
 
 
@@ -66,14 +64,33 @@ def read_frame(stream: BinaryIO, max_body: int | None = None) -> Frame | None:
     FrameTooLargeError
         A length is over its limit.
     """
-    lengths = stream.read(_LENGTHS.size)
+    lengths = _read(stream, _LENGTHS.size)
     if len(lengths) < _LENGTHS.size:
         return None
     header_length, body_length = _LENGTHS.unpack(lengths)
     if header_length > MAX_HEADER or (max_body is not None and body_length > max_body):
         raise FrameTooLargeError
-    header = stream.read(header_length)
-    body = stream.read(body_length) if body_length else b""
+    header = _read(stream, header_length)
+    body = _read(stream, body_length)
     if len(header) < header_length or len(body) < body_length:
         return None
     return Frame(json.loads(header), body)
+
+
+def _write(stream: BinaryIO, data: bytes) -> None:
+    """Write all of it; a raw pipe takes what it has room for."""
+    left = memoryview(data)
+    while left:
+        left = left[stream.write(left) :]
+
+
+def _read(stream: BinaryIO, length: int) -> bytes:
+    """Read so many bytes, or up to the end; a raw pipe gives what it has."""
+    data = stream.read(length) if length else b""
+    if len(data) in (0, length):
+        return data
+    parts, missing = [data], length - len(data)
+    while missing and (data := stream.read(missing)):
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)

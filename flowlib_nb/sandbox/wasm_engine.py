@@ -15,7 +15,7 @@ import quickjs_rs
 import wasmtime
 from quickjs_rs import errors as engine_errors
 
-from .engine import EvaluationError, Limits, prelude
+from .engine import EvaluationError, Limits, prelude, unless_parsed
 from .wasm_guest import Image, quickly_called, shared_code, use_shared_code
 
 _PAGE = 64 * 1024
@@ -82,11 +82,12 @@ class WasmEngine:
     def parses(self, source: str) -> EvaluationError | None:
         """Whether a source parses; see :class:`Engine`."""
         self._restore()
+        # Declarations leave their names, even where nothing was run.
+        self._clean = False
         try:
             self._context.eval(source)
         except Exception as error:
-            self._clean = False
-            return self._classified(error)
+            return unless_parsed(self._classified(error))
         return None
 
     def make_ready(self) -> None:

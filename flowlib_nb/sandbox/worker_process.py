@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -56,14 +57,20 @@ class WorkerProcess:
     settings : dict
         The first frame's header: engine limits and ``output_bytes``; an answer with a longer body
         is treated as a broken worker's.
+    started : WeakSet, optional
+        Where it is noted before there is a process.
 
     Notes
     -----
     The process inherits no environment, no descriptor but its pipes, and starts in the root folder.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, settings: dict[str, Any], started: weakref.WeakSet[WorkerProcess] | None = None
+    ) -> None:
         self.settings = settings
+        if started is not None:
+            started.add(self)
         # Closed by kill(), with the process.
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -74,6 +81,9 @@ class WorkerProcess:
             env=_environment(),
             cwd=Path(sys.executable).anchor,
             close_fds=True,
+            # Without buffers there are no locks of theirs that a fork of this process could copy
+            # while another thread holds them.
+            bufsize=0,
             **_OWN_GROUP,
         )
         self._requests = cast(BinaryIO, self._process.stdin)
@@ -199,10 +209,14 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the process and close its pipes; harmless when it already ended."""
+        # An interrupt may have come before all of it was there.
+        if not hasattr(self, "_process"):
+            return
         with contextlib.suppress(OSError):
             self._process.kill()
         self._process.wait()
-        self._reader.join(timeout=1)
+        with contextlib.suppress(AttributeError, RuntimeError):
+            self._reader.join(timeout=1)
         for stream in (self._process.stdin, self._process.stdout, self._complaints):
             with contextlib.suppress(OSError, ValueError):
                 if stream is not None:

@@ -13,7 +13,8 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from ..errors import TemplateError
-from .names import Use, is_complete, outer_names
+from ..sandbox.engine import PARSED
+from .names import Use, assigns, outer_names
 from .reach import Reach, Way, reach_of
 from .tokenizer import OPEN, Expression, TemplateSyntaxError, split
 
@@ -45,6 +46,11 @@ class Code:
     def uses(self) -> tuple[Use, ...]:
         """The outer names that it uses."""
         return outer_names(self.source, is_body=self.is_body)
+
+    @property
+    def assigns(self) -> bool:
+        """Whether it assigns to anything."""
+        return assigns(self.source, is_body=self.is_body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +206,16 @@ class Program:
     first_lines: tuple[int, ...]
 
 
+_EXPRESSION_FORMS = (
+    ("void function () { 'use strict'; return (", ") }"),
+    ("void function () { 'use strict'; return [", "] }"),
+)
+_BODY_FORMS = (
+    ("void function () { 'use strict';", "}"),
+    ("(function () { 'use strict';", "})"),
+)
+
+
 @lru_cache(maxsize=512)
 def _program(
     fields: tuple[TemplatedField, ...],
@@ -232,17 +248,24 @@ def _program(
             else:
                 add(_literal(part) + ",")
         add("]")
-        if for_many and not field.is_exact:
+        if for_many and not field.is_exact and not any(c.assigns for c in _codes(field)):
             add(f", ({parameters}) => {_at_once(field)}")
         add("],")
     add(f"]; }})(), {json.dumps(scope_names)}, {json.dumps(lenient)})")
     return Program("".join(pieces), tuple(first_lines))
 
 
+def _codes(field: TemplatedField) -> Iterator[Code]:
+    return (part for part in field.parts if isinstance(part, Code))
+
+
 def _at_once(field: TemplatedField) -> str:
-    """One expression for all of a text's parts: half the work for the engine."""
+    """One expression for all of a text's parts: half the work for the engine.
+
+    They share their parameters, so that none may assign to one.
+    """
     return " + ".join(
-        f"$text(\n{part.source}\n)" if isinstance(part, Code) else _literal(part)
+        f"$text((\n{part.source}\n))" if isinstance(part, Code) else _literal(part)
         for part in ("", *field.parts)
     )
 
@@ -284,16 +307,10 @@ def check_forms(code: Code) -> tuple[str, ...]:
 
     One pair of brackets could be broken out of (``1); evil(); (2``), but no text breaks out of two
     different kinds: what closes one is an error in the other. The engine parses by running the
-    forms; they make functions and call none of them, and what might break out of the first form
-    stands behind a ``throw``.
+    forms, so each throws before it reaches the code.
     """
-    guard = "" if is_complete(code.source, is_body=code.is_body) else "throw 'not whole'; "
-    if code.is_body:
-        return (f"{guard}void function () {{ 'use strict';\n{code.source}\n}}",)
-    return (
-        f"{guard}void function () {{ 'use strict'; return (\n{code.source}\n) }}",
-        f"{guard}void function () {{ 'use strict'; return [\n{code.source}\n] }}",
-    )
+    forms = _BODY_FORMS if code.is_body else _EXPRESSION_FORMS
+    return tuple(f"{PARSED} {opened}\n{code.source}\n{closed}" for opened, closed in forms)
 
 
 def field_error(code: Code, message: str, kind: str = "runtime") -> TemplateError:

@@ -29,8 +29,29 @@ JAVASCRIPT_GLOBALS = frozenset(
     """.split()
 )
 HELPERS = frozenset("json first last keys values exists isArray isObject".split())
-# Members further inside are sent with those around them: finding a parent takes long in deep code.
+# Members further inside are sent with those around them.
 _LONGEST_WAY = 8
+_NAMES = frozenset(
+    # The last is reached only in a destructuring assignment: declarations are handled by _bind.
+    "identifier shorthand_property_identifier shorthand_property_identifier_pattern".split()
+)
+_MEMBERS = frozenset({"member_expression", "subscript_expression"})
+_ASSIGNMENTS = frozenset(
+    "assignment_expression augmented_assignment_expression update_expression".split()
+)
+# For each kind of node the field that holds what it acts on.
+_THROUGH = {
+    "call_expression": "function",
+    "assignment_expression": "left",
+    "augmented_assignment_expression": "left",
+    "update_expression": "argument",
+}
+_HTML_COMMENT = re.compile(rb"<!--|-->")
+# `n --> 0` counts down; only on a line of its own would it be a comment.
+_COUNTED = re.compile(rb"[\w$)\]][ \t]*\Z")
+_TEXTS = frozenset(
+    "string string_fragment template_string regex_pattern comment html_comment".split()
+)
 _INDEX = re.compile(r"0|[1-9][0-9]{0,14}")
 # Names that cannot be variables in strict code (ECMA-262 §12.7.2), so cannot name a node either.
 RESERVED_WORDS = frozenset(
@@ -133,13 +154,35 @@ def outer_names(source: str, *, is_body: bool = False) -> tuple[Use, ...]:
     reader = _Reader()
     reader.read(root)
     found = []
-    for node, scope in reader.uses:
+    byte = offset = 0
+    for node, scope, way in sorted(reader.uses, key=lambda use: use[0].start_byte):
         name = _text(node)
+        offset += len(encoded[byte : node.start_byte].decode("utf-8", "replace"))
+        byte = node.start_byte
         # Where the syntax is wrong the parser puts empty names in, to go on.
         if name and not scope.declares(name):
-            before = encoded[: node.start_byte].decode("utf-8", "replace")
-            found.append(Use(name, len(before) - len(prefix), _way_from(node)))
-    return tuple(sorted(found, key=lambda use: use.offset))
+            found.append(Use(name, offset - len(prefix), way))
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def assigns(source: str, *, is_body: bool = False) -> bool:
+    """Whether ``source`` changes what a name or a member stands for, other than by a call.
+
+    Parameters
+    ----------
+    source, is_body
+        As :func:`outer_names` has them.
+    """
+    prefix, suffix = ("", "") if is_body else ("(", "\n)")
+    text = (prefix + source + suffix).encode("utf-8", "surrogatepass")
+    todo = [_parser().parse(text).root_node]
+    while todo:
+        node = todo.pop()
+        if node.type in _ASSIGNMENTS:
+            return True
+        todo += node.named_children
+    return False
 
 
 @lru_cache(maxsize=4096)
@@ -150,37 +193,39 @@ def is_complete(source: str, *, is_body: bool = False) -> bool:
     one expression.
     """
     prefix, suffix = ("", "") if is_body else ("(", "\n)")
-    root = _parser().parse((prefix + source + suffix).encode("utf-8", "surrogatepass")).root_node
+    text = (prefix + source + suffix).encode("utf-8", "surrogatepass")
+    root = _parser().parse(text).root_node
+    if root.has_error or _has_html_comment(text, root):
+        return False
     if is_body:
-        return not root.has_error
-    return not root.has_error and [
-        child.type for child in root.named_children if child.type != "comment"
-    ] == ["expression_statement"]
+        return True
+    kinds = [child.type for child in root.named_children if child.type != "comment"]
+    return kinds == ["expression_statement"]
+
+
+def _has_html_comment(text: bytes, root: Node) -> bool:
+    """Whether engines may see a comment that the parser does not (ECMA-262 §B.1.1)."""
+    for match in _HTML_COMMENT.finditer(text):
+        start, end = match.span()
+        if match[0] == b"-->" and _COUNTED.search(text[max(0, start - 100) : start]):
+            continue
+        node = root.descendant_for_byte_range(start, end)
+        if node is None or node.type not in _TEXTS:
+            return True
+    return False
 
 
 def _text(node: Node) -> str:
     return (node.text or b"").decode("utf-8", "replace")
 
 
-def _way_from(node: Node) -> Way:
-    way: list[str | int] = []
-    while len(way) < _LONGEST_WAY and (parent := node.parent) is not None:
-        target = parent.child_by_field_name("object")
-        if target is None or target.id != node.id:
-            break
-        step = _step(parent)
-        if step is None:
-            break
-        way.append(step)
-        node = parent
-    return tuple(way)
-
-
 def _step(node: Node) -> str | int | None:
     """The member that ``a.b``, ``a["b"]`` or ``a[0]`` names; None where only running it tells."""
     if node.type == "member_expression":
         name = node.child_by_field_name("property")
-        return _text(name) if name is not None and name.type == "property_identifier" else None
+        if name is None or name.type != "property_identifier" or "\\" in _text(name):
+            return None
+        return _text(name)
     index = node.child_by_field_name("index")
     if node.type != "subscript_expression" or index is None:
         return None
@@ -197,7 +242,7 @@ class _Reader:
     """Walks a syntax tree with a stack of its own: deep nesting cannot overflow Python's."""
 
     def __init__(self) -> None:
-        self.uses: list[tuple[Node, _Scope]] = []
+        self.uses: list[tuple[Node, _Scope, Way]] = []
         self._todo: list[tuple[Node, _Scope]] = []
 
     def read(self, root: Node) -> None:
@@ -207,11 +252,12 @@ class _Reader:
 
     def _visit(self, node: Node, scope: _Scope) -> None:
         kind = node.type
-        if kind in ("identifier", "shorthand_property_identifier"):
-            self.uses.append((node, scope))
-        elif kind == "shorthand_property_identifier_pattern":
-            # Reached only in a destructuring assignment: declarations are handled by _bind.
-            self.uses.append((node, scope))
+        if kind in _NAMES:
+            self.uses.append((node, scope, ()))
+        elif kind in _MEMBERS:
+            self._member(node, scope, is_whole=True)
+        elif kind in _THROUGH:
+            self._through(node, scope)
         elif kind in _FUNCTIONS or kind in _BLOCKS or kind == "class":
             self._enter(node, scope)
         elif kind == "class_declaration":
@@ -226,6 +272,41 @@ class _Reader:
                 self._children(declarator, scope, skip="name")
         else:
             self._children(node, scope)
+
+    def _through(self, node: Node, scope: _Scope) -> None:
+        """A call or an assignment: what is called, or assigned to, is a use of what holds it.
+
+        The function is called with that as ``this``; what is assigned is found there.
+        """
+        target = node.child_by_field_name(_THROUGH[node.type])
+        for child in node.named_children:
+            if target is not None and child.id == target.id and child.type in _MEMBERS:
+                self._member(child, scope, is_whole=False)
+            else:
+                self._todo.append((child, scope))
+
+    def _member(self, node: Node, scope: _Scope, *, is_whole: bool) -> None:
+        """A chain of members, from its outermost inwards to what it begins with."""
+        chain: list[Node] = []
+        while node.type in _MEMBERS:
+            chain.append(node)
+            inner = node.child_by_field_name("object")
+            self._todo += [
+                (c, scope) for c in node.named_children if inner is None or c.id != inner.id
+            ]
+            if inner is None:
+                return
+            node = inner
+        if node.type not in _NAMES:
+            self._todo.append((node, scope))
+            return
+        way: list[str | int] = []
+        for member in reversed(chain if is_whole else chain[1:]):
+            step = _step(member)
+            if step is None or len(way) == _LONGEST_WAY:
+                break
+            way.append(step)
+        self.uses.append((node, scope, tuple(way)))
 
     def _enter(self, node: Node, scope: _Scope) -> None:
         kind = node.type

@@ -17,7 +17,7 @@ Reach = Mapping[Step, "Reach"]
 
 WHOLE: Reach = {}
 # Every object has these, so that the value as a whole answers for them (ECMA-262 §20.1.3, §B.2.2).
-_INHERITED = frozenset(
+INHERITED = frozenset(
     """
     __defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ __proto__ constructor
     hasOwnProperty isPrototypeOf propertyIsEnumerable toJSON toLocaleString toString valueOf
@@ -75,14 +75,13 @@ def reached(
         return whole(way, value)
     part = {}
     for step, inner in reach.items():
-        if step in _INHERITED:
+        if step in INHERITED:
             return whole(way, value)
         if isinstance(value, dict):
-            key = str(step) if str(step) in value else step
-            if key in value:
-                part[str(step)] = reached(value[key], inner, whole, (*way, step))
-            elif not all(isinstance(other, str) for other in value):
+            if not {str}.issuperset(map(type, value)):
                 return whole(way, value)  # JSON will make texts of its keys
+            if str(step) in value:
+                part[str(step)] = reached(value[str(step)], inner, whole, (*way, step))
         elif isinstance(value, (list, tuple)) and isinstance(step, int):
             if step < len(value):
                 part[str(step)] = reached(value[step], inner, whole, (*way, step))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import TemplateError
 from .compiler import Code, CompiledValue, Program, check_forms, program_for
-from .names import HELPERS, is_complete
+from .names import HELPERS, RESERVED_WORDS, is_complete
 from .reach import Reach, reached
 from .values import LARGE_INTEGERS, may_have_large_integers, to_json
 
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
 _FRAME = re.compile(r"at (.*) \((?:eval_script|<input>):(\d+):(\d+)\)")
 # Functions of the sandbox's prelude: the lines of their frames are not the program's.
 _PRELUDE = HELPERS | set("asText rejectUnusable toJson bigIntToJson mapToJson setToJson".split())
+_MEMBER = re.compile(r"cannot (?:read|set) property '([\w$]+)' of (?:undefined|null)")
+_BIGINT_HINT = (
+    "An integer beyond 2**53 arrives as a BigInt: write Number(x), or calculate with 1n, 2n …"
+)
 # Rows for which a longer program pays.
 _MANY = 100
 # The token that an engine's message ends with.
@@ -99,6 +102,7 @@ def render_fields(
     *,
     sandbox: Sandbox,
     lenient: bool = False,
+    has_gaps: bool = False,
 ) -> list[list[Rendered]]:
     """The same by field: each of ``compiled.fields`` gets a list with a value or Fault a row.
 
@@ -108,13 +112,16 @@ def render_fields(
         With at least one field.
     scope, rows, sandbox, lenient
         As :func:`render_rows` has them; at least one row.
+    has_gaps : bool
+        Whether None as one of a row's values is undefined, of which JavaScript makes NaN where it
+        is calculated with, rather than null, of which it makes 0.
 
     Raises
     ------
     TemplateError
         The evaluation as a whole ended: a limit was reached.
     """
-    used = compiled.names
+    used = compiled.names - RESERVED_WORDS  # which cannot name a function's parameters
     scope_names = [name for name in scope if name in used]
     row_names = sorted({name for name in rows[0] if name in used})
     program = program_for(
@@ -123,7 +130,7 @@ def render_fields(
     codes = compiled.codes
     shown = codes[0].source if len(codes) == 1 else ""
     varying = _varying(rows, row_names, compiled.reaches)
-    payload = _payload({name: scope[name] for name in scope_names}, varying)
+    payload = _payload({name: scope[name] for name in scope_names}, varying, has_gaps=has_gaps)
     columns, failures = _decoded(sandbox.evaluate(program.source, payload, expression=shown))
     for field, row, detail in failures:
         columns[field][row] = _fault(codes, program, detail, sandbox)
@@ -135,9 +142,8 @@ def _decoded(answer: bytes) -> Any:
 
     try:
         return msgspec.json.decode(answer)
-    except msgspec.DecodeError:
-        # The message of something thrown may hold half of a surrogate pair, which json reads.
-        return json.loads(answer)
+    except RecursionError:
+        raise TemplateError("runtime", "the result is nested too deeply") from None
 
 
 def _varying(
@@ -151,11 +157,12 @@ def _varying(
     return to_json(list(zip(*columns, strict=True)) if columns else [()] * len(rows))
 
 
-def _payload(scope: Mapping[str, bytes], varying: bytes) -> bytes:
+def _payload(scope: Mapping[str, bytes], varying: bytes, *, has_gaps: bool) -> bytes:
     is_large = any(may_have_large_integers(text) for text in (varying, *scope.values()))
     fixed = b",".join(to_json(name) + b":" + text for name, text in scope.items())
     mark = LARGE_INTEGERS if is_large else b""
-    return mark + b'{"scope":{' + fixed + b'},"rows":' + varying + b"}"
+    gaps = b',"hasGaps":true' if has_gaps else b""
+    return mark + b'{"scope":{' + fixed + b'},"rows":' + varying + gaps + b"}"
 
 
 def _row(compiled: CompiledValue, fields: Sequence[Rendered]) -> Rendered:
@@ -182,8 +189,24 @@ def _fault(
             hint="Pass it less data, or raise the limit: %config Sandbox.memory_limit = …",
         )
     else:
-        error = TemplateError("runtime", f"{name}: {message}", expression=code.source)
-    return Fault(code, error, _thrown_at(code.source, program.first_lines[index], detail["stack"]))
+        hint = _BIGINT_HINT if "BigInt" in message else None
+        error = TemplateError("runtime", f"{name}: {message}", expression=code.source, hint=hint)
+    member = _member_at(code.source, message)
+    first_line = program.first_lines[index]
+    place = _thrown_at(code.source, first_line, detail["stack"]) if member is None else member
+    return Fault(code, error, place)
+
+
+def _member_at(source: str, message: str) -> int | None:
+    """Where the member is read that a message names, if it is read only once.
+
+    One of the engines tells only the function in which that happens.
+    """
+    match = _MEMBER.match(message)
+    if match is None:
+        return None
+    found = list(re.finditer(rf"\??\.\s*{re.escape(match[1])}(?![\w$])", source))
+    return found[0].start() if len(found) == 1 else None
 
 
 def _thrown_at(source: str, first_line: int, stack: str) -> int:
@@ -239,10 +262,10 @@ def check_syntax(codes: Sequence[Code], sandbox: Sandbox) -> list[Fault]:
     reports = sandbox.check([check_forms(code) for code in codes])
     faults = []
     for code, report in zip(codes, reports, strict=True):
-        whole = is_complete(code.source, is_body=code.is_body)
-        if report is not None and (whole or report.code == "syntax"):
+        is_whole = is_complete(code.source, is_body=code.is_body)
+        if report is not None and (is_whole or report.code == "syntax"):
             faults.append(_syntax_fault(code, report))
-        elif not whole:
+        elif not is_whole:
             message = f"this is not one whole {'function body' if code.is_body else 'expression'}"
             faults.append(Fault(code, TemplateError("syntax", message, expression=code.source)))
     return faults
@@ -262,7 +285,12 @@ def _syntax_fault(code: Code, report: SyntaxReport) -> Fault:
         once = token is not None and text.count(token[1]) == 1
         column = text.index(token[1]) if token and once else _blanks(text)
         offset = _line_start(lines, line) + column
-    return Fault(code, TemplateError(report.code, message, expression=code.source), offset)
+    word, hint = code.source.strip(), None
+    if word in RESERVED_WORDS:
+        message = f"{word!r} is a word of JavaScript"
+        hint = f"What has this name is reached through what holds it, as in row.{word}."
+    error = TemplateError(report.code, message, expression=code.source, hint=hint)
+    return Fault(code, error, offset)
 
 
 def render(template: Any, scope: Mapping[str, Any] | None = None) -> Any:

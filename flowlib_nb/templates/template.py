@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import Position, TemplateError
+from ..errors import InputError, Position, TemplateError
+from ..hints import did_you_mean
 from .compiler import CompiledValue, Path, compile_value
 from .names import HELPERS, JAVASCRIPT_GLOBALS
 from .reach import reached
 from .render import Fault, check_syntax, render_rows
 from .tokenizer import TemplateSyntaxError
 from .values import to_json
+
+_PYTHON_WORDS = {
+    "None": "JavaScript writes null.",
+    "True": "JavaScript writes true.",
+    "False": "JavaScript writes false.",
+}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,13 +74,20 @@ class Template:
             With ``code``, ``expression`` and ``position`` (line and column in the string that
             holds the template); the latter two are not known where several expressions reached a
             limit.
+        InputError
+            The scope is no mapping.
+        TypeError
+            A value has no JSON form; a frame is given as ``df.to_dict("records")``.
         """
         from ..sandbox.pool import sandbox
 
+        if not isinstance(scope, Mapping | None):
+            kind = type(scope).__name__
+            raise InputError(f"The scope is a mapping of names to values, not {kind}.")
         known = dict(scope or {})
         self.check_names(known)
         texts = {
-            name: to_json(reached(known[name], reach))
+            name: _sent(name, reached(known[name], reach))
             for name, reach in self.compiled.reaches.items()
             if name in known
         }
@@ -102,7 +116,8 @@ class Template:
             for use in code.uses:
                 if use.name in self.names and use.name not in known:
                     message = f"ReferenceError: {use.name} is not defined"
-                    error = TemplateError("runtime", message, expression=code.source)
+                    hint = _PYTHON_WORDS.get(use.name) or did_you_mean(use.name, map(str, known))
+                    error = TemplateError("runtime", message, expression=code.source, hint=hint)
                     raise self.error_of(Fault(code, error, use.offset))
 
     def error_of(self, fault: Fault) -> TemplateError:
@@ -146,6 +161,13 @@ def compile_template(template: Any) -> Template:
     if faults:
         raise compiled.error_of(faults[0])
     return compiled
+
+
+def _sent(name: str, value: Any) -> bytes:
+    try:
+        return to_json(value)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
 
 
 def _position(template: Any, path: Path, offset: int) -> Position:

@@ -15,27 +15,29 @@ from ..errors import TemplateError
 OPEN = "{{"
 CLOSE = "}}"
 
-_SPACE = re.compile(r"\s+")
+_SPACE = re.compile(r"[\s\ufeff]+")
 # A number with its point (`1. / 2` divides), a name behind a dot (so does `a.in / 2`), or a name.
-_WORD = re.compile(r"[0-9]\w*(?:\.\w*)?|(?<!\.)\.\s*[\w$\u200c\u200d]+|[\w$\u200c\u200d]+")
+# Outside of texts, what is neither ASCII nor white space can only be part of a name.
+_LETTER = r"(?:[\w$]|[^\x00-\x7f\s\ufeff])"
+_WORD = re.compile(rf"[0-9]\w*(?:\.\w*)?|(?<!\.)\.\s*{_LETTER}+|{_LETTER}+")
 _STRING = {
-    '"': re.compile(r'"(?:[^"\\\n]|\\.)*"', re.DOTALL),
-    "'": re.compile(r"'(?:[^'\\\n]|\\.)*'", re.DOTALL),
+    '"': re.compile(r'"(?:[^"\\\n]|\\\r\n|\\.)*"', re.DOTALL),
+    "'": re.compile(r"'(?:[^'\\\n]|\\\r\n|\\.)*'", re.DOTALL),
 }
 _CLOSERS = {"(": ")", "[": "]", "{": "}", "`": "}"}
 # ECMA-262 §12.9.5: a class may hold an unescaped slash.
 _REGEX = re.compile(r"/(?![*/])(?:[^\\/\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[A-Za-z]*")
 _BLOCK_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_LINE_COMMENT = re.compile(r"//[^\n]*")
+_LINE_COMMENT = re.compile(r"//[^\n\r\u2028\u2029]*")
 # Where nothing is open a line comment ends at the template's own end, too.
-_LAST_COMMENT = re.compile(r"//(?:(?!\}\})[^\n])*")
+_LAST_COMMENT = re.compile(r"//(?:(?!\}\})[^\n\r\u2028\u2029])*")
 # A parenthesis behind one of these words is a statement's head, behind which an operand may begin.
 _WORDS_BEFORE_HEAD = frozenset("if while for with".split())
 # A brace behind one of these opens a block, and a statement may follow; others open an object.
 _BEFORE_BLOCK = frozenset(") => ; {} else do try finally".split())
 # After these words a slash starts a regular expression; after other words it divides.
 _WORDS_BEFORE_REGEX = frozenset(
-    "return typeof instanceof in of new delete void throw case do else yield await".split()
+    "return typeof instanceof in new delete void throw case do else yield await".split()
 )
 
 
@@ -174,7 +176,7 @@ class _Reader:
         if space := _SPACE.match(text, at):
             self._at = space.end()
         elif word := _WORD.match(text, at):
-            self._take(word.end(), word.group(), word.group() in _WORDS_BEFORE_REGEX)
+            self._take(word.end(), word.group(), self._operand_after(word.group()))
         elif char in _STRING:
             complaint = f"a string opened with {char} is not closed"
             self._take(self._skip(_STRING[char], complaint), char, False)
@@ -196,6 +198,11 @@ class _Reader:
         else:
             arrow = text.startswith("=>", at)
             self._take(at + 1 + arrow, "=>" if arrow else char, True)
+
+    def _operand_after(self, word: str) -> bool:
+        if word == "of":  # a name, but in the head of a loop
+            return bool(self._levels) and self._levels[-1] == _Level("(", True)
+        return word in _WORDS_BEFORE_REGEX
 
     def _take(self, end: int, token: str, operand_follows: bool) -> None:
         self._at, self._last, self._operand = end, token, operand_follows

@@ -431,3 +431,20 @@ def test_trace() -> None:
     ]
     row = trace.iloc[0]
     assert (row["node"], row["status"], row["rows"], row["error"]) == ("a", "success", 2, None)
+
+
+@pytest.mark.parametrize(
+    ("code", "problem", "line"),
+    [
+        ("const x = 1;\nx + 1", "The code gives no value", 5),
+        ("const x = 1;\nconst y = x +;\nreturn y;", "not valid JavaScript", 6),
+        ("if (1) {\n  return foo(;\n}", "not valid JavaScript", 6),
+        ("let a = [1, 2\nreturn a", "not valid JavaScript", 6),
+    ],
+)
+def test_bodies_that_are_wrong(code: str, problem: str, line: int) -> None:
+    block = code.replace("\n", "\n        ")
+    text = f"nodes:\n  a:\n    uses: js\n    with:\n      code: |\n        {block}\n"
+    found = fl.Flow.from_yaml(text).validate()
+    assert problem in str(found[0])
+    assert found[0].line == line + 1

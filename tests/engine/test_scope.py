@@ -35,3 +35,15 @@ def test_a_flow_sends_what_it_reaches() -> None:
         None,
     ]
     assert value("{{ frame.length + frame[0].price }}") == 3.5
+
+
+def test_a_row_of_a_frame_does_not_stand_for_the_frame() -> None:
+    text = (
+        "nodes:\n"
+        "  f: {uses: input}\n"
+        "  one: {uses: output, needs: [f], with: {value: '{{ [f[0].a, f[9]] }}'}}\n"
+        "  two: {uses: output, needs: [f, one], with: {value: '{{ [f.length, f] }}'}}\n"
+    )
+    run = fl.Flow(text).run({"f": pd.DataFrame({"a": [1, 2]})}, functions={})
+    assert run.raise_for_status()["one"].value == [1, None]
+    assert run.output == [2, [{"a": 1}, {"a": 2}]]

@@ -7,6 +7,7 @@ import decimal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -167,7 +168,9 @@ def test_names_of_columns() -> None:
     # Where only some columns of the row are asked for, only those are sent.
     frame["bad"] = [object()]
     assert flow(frame).map("{{ row.row + row.values }}")[0] == 7
-    assert flow(frame).map("{{ row.nothing }}")[0] is None
+    with pytest.raises(fl.TemplateError, match="no column 'clas'\nDid you mean 'class'"):
+        flow(frame).map("{{ row['clas'] }}")
+    assert flow(frame).map("{{ typeof row.toString }}")[0] == "function"
     with pytest.raises(fl.TemplateError, match=r"row\.bad: a value of type object"):
         flow(frame).map("{{ Object.keys(row) }}")
 
@@ -203,6 +206,9 @@ def test_templates_that_are_wrong(template: Any, message: str, position: Positio
         ("{{ qty }}", {"batch_rows": 0}),
         (5, {}),
         ({"a": ["{{ qty }}"]}, {}),
+        ("price * qty", {}),
+        ({"a": "price", "b": "qty"}, {}),
+        ("{{ qty }}", {"progress": True}),
     ],
 )
 def test_arguments_that_are_wrong(template: Any, options: Any) -> None:
@@ -237,15 +243,55 @@ def test_errors_as_missing_values() -> None:
 def test_errors_are_collected() -> None:
     result = flow(FAILING).map("{{ a.b }}", on_error="collect")
     errors = result.attrs["flow_errors"]
-    assert errors["label"].tolist() == ["y"]
-    assert "line 1, column 4: template runtime error in {{ a.b }}" in errors["error"][0]
+    assert [(e["row"], e["label"], e["column"], e["code"]) for e in errors] == [
+        (1, "y", None, "runtime")
+    ]
+    assert "line 1, column 4: template runtime error in {{ a.b }}" in errors[0]["error"]
     several = flow(FAILING).map({"b": "{{ a.b }}", "c": "{{ a.b.c.d }}"}, on_error="collect")
     errors = several.attrs["flow_errors"]
-    assert errors[["label", "column"]].values.tolist() == [
-        ["x", "c"], ["y", "b"], ["y", "c"], ["z", "c"],
+    assert [(e["label"], e["column"]) for e in errors] == [
+        ("x", "c"), ("y", "b"), ("y", "c"), ("z", "c"),
     ]  # fmt: skip
-    none = flow(SALES).map("{{ qty }}", on_error="collect").attrs["flow_errors"]
-    assert (len(none), list(none.columns)) == (0, ["label", "error"])
+    assert flow(SALES).map("{{ qty }}", on_error="collect").attrs["flow_errors"] == []
+
+
+def test_collected_errors_do_not_disturb_pandas(tmp_path: Path) -> None:
+    frame = FAILING.set_axis(pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-03"]))
+    one, two = (flow(frame).map({n: "{{ a.b }}"}, on_error="collect") for n in "xy")
+    assert len(pd.concat([one, two], axis=1)) == 3
+    one.to_parquet(tmp_path / "one.parquet")
+    (error,) = pd.read_parquet(tmp_path / "one.parquet").attrs["flow_errors"]
+    assert error["label"] == "2026-01-02 00:00:00"
+    assert pd.DataFrame([error])["row"].tolist() == [1]
+
+
+def test_what_is_missing_stays_missing() -> None:
+    frame = pd.DataFrame(
+        {
+            "price": [10.5, None, np.inf],
+            "qty": pd.array([3, 2, None], dtype="Int64"),
+            "name": ["a", None, "c"],
+            "when": pd.to_datetime(["2026-01-01", None, None]),
+        }
+    )
+    mapped = flow(frame).map(
+        {
+            "total": "{{ price * qty }}",
+            "by_row": "{{ row.price * row.qty }}",
+            "plus": "{{ qty + 1 }}",
+            "filled": "{{ (price ?? 0) + (row.qty ?? 0) }}",
+            "text": "{{ name }}!",
+            "year": "{{ new Date(when).getFullYear() }}",
+            "there": "{{ price === undefined ? 'no' : 'yes' }}",
+        }
+    )
+    assert mapped["total"].isna().tolist() == [False, True, True]
+    assert mapped["by_row"].isna().tolist() == [False, True, True]
+    assert mapped["plus"].tolist() == [4, 3, pd.NA]
+    assert mapped["filled"].tolist() == [13.5, 2, 0]
+    assert mapped["text"].tolist() == ["a!", "!", "c!"]
+    assert mapped["year"].tolist() == [2026, pd.NA, pd.NA]
+    assert mapped["there"].tolist() == ["yes", "no", "no"]
 
 
 def test_values_that_cannot_be_sent_are_their_rows_errors() -> None:
@@ -259,9 +305,9 @@ def test_values_that_cannot_be_sent_are_their_rows_errors() -> None:
     assert result.tolist()[:2] == ["1a", "9007199254740992b"]
     assert result.isna().tolist() == [False, False, True, True]
     errors = result.attrs["flow_errors"]
-    assert errors["label"].tolist() == [2, 3]
-    assert "o: a value of type object has no JSON form" in errors["error"][0]
-    assert "o: a text with half of a surrogate pair" in errors["error"][1]
+    assert [error["label"] for error in errors] == [2, 3]
+    assert "o: a value of type object has no JSON form" in errors[0]["error"]
+    assert "o: a text with half of a surrogate pair" in errors[1]["error"]
 
 
 def test_rows_that_are_too_much_together_are_split(box: Sandbox) -> None:
@@ -291,7 +337,7 @@ def test_one_row_that_reaches_a_limit(source: str, code: str) -> None:
     result = flow(frame).map(f"{{{{ {source} }}}}", on_error="collect")
     assert result.dtype == "Int64"
     assert result[result.isna()].index.tolist() == [70]
-    assert f"template {code} error" in result.attrs["flow_errors"]["error"][0]
+    assert f"template {code} error" in result.attrs["flow_errors"][0]["error"]
     if code != "timeout":
         with pytest.raises(fl.TemplateError, match="row 70: ") as caught:
             flow(frame).map(f"{{{{ {source} }}}}")
@@ -307,7 +353,7 @@ def test_several_workers_keep_the_order() -> None:
     assert calls == list(range(100, 3001, 100))
     heavy = "{{ n > 1000 && n < 1200 ? 'x'.repeat(20000) : n === 2500 ? 'x'.repeat(2 ** 21) : n }}"
     result = flow(frame).map(heavy, batch_rows=400, on_error="collect")
-    assert result.attrs["flow_errors"]["label"].tolist() == [2500]
+    assert [error["label"] for error in result.attrs["flow_errors"]] == [2500]
     assert [n for n in range(3000) if result[n] != n and n != 2500] == list(range(1001, 1200))
     with pytest.raises(fl.TemplateError, match="row 2500"):
         flow(frame).map("{{ n < 2500 ? n : n.a.b }}", batch_rows=100)
@@ -416,3 +462,15 @@ print([f for f in sys.meta_path if 'flowlib' in type(f).__module__])
 print(type(pandas.__spec__.loader).__name__, pandas.__spec__.origin == pandas.__file__)
 """
     assert run(code).splitlines() == ["map", "[]", "SourceFileLoader True"]
+
+
+def test_a_mapping_may_hold_compiled_templates_and_names_the_column_that_is_wrong() -> None:
+    mapped = flow(SALES).map({"a": fl.compile_template("{{ qty + 1 }}"), "b": "x"})
+    assert mapped["a"].tolist() == [3, 4, 5]
+    assert mapped["b"].tolist() == ["x"] * 3
+    with pytest.raises(fl.TemplateError, match="column 'b': "):
+        flow(SALES).map({"a": "{{ qty }}", "b": "{{ qty + }}"})
+    with pytest.raises(fl.TemplateError, match="'class' is a word of JavaScript"):
+        flow(SALES).map("{{ class }}")
+    with pytest.raises(fl.TemplateError, match="Did you mean 'price'"):
+        flow(SALES).map("{{ pric * qty }}")

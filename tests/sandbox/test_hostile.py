@@ -11,7 +11,8 @@ import pytest
 
 from flowlib_nb.errors import TemplateError
 from flowlib_nb.sandbox import Sandbox
-from flowlib_nb.templates.compiler import compile_code, compile_value
+from flowlib_nb.templates.compiler import Code, compile_code, compile_value
+from flowlib_nb.templates.names import outer_names
 from flowlib_nb.templates.render import Fault, check_syntax, render_rows, to_json
 
 # Far above what killing and replacing a worker takes: only a hang goes past it.
@@ -355,11 +356,12 @@ def test_every_builtin_is_frozen(patient_box: Sandbox) -> None:
     assert found["count"] > 500
     assert found["extensible"] is False
     # The one slot that the host writes to before each evaluation.
-    assert found["open"] == ["globalThis.$payload"]
+    assert found["open"] == []
 
 
 def test_nothing_goes_from_one_evaluation_to_the_next(box: Sandbox) -> None:
-    assert evaluate(box, "(() => { globalThis.$payload = 'kept'; return 1 })()") == 1
+    with pytest.raises(TemplateError, match="read-only"):
+        evaluate(box, "(() => { globalThis.$payload = 'kept'; return 1 })()")
     assert evaluate(box, "globalThis.$payload") == ""
     assert evaluate(box, "(() => { data.x = 'kept'; return data })()", data={}) == {"x": "kept"}
     assert evaluate(box, "data", data={}) == {}
@@ -412,3 +414,69 @@ def test_randomness_and_dates_work(box: Sandbox) -> None:
     assert 0 <= first < 1
     assert first != second
     assert abs(evaluate(box, "Date.now()") / 1000 - time.time()) < 3600
+
+
+@pytest.mark.parametrize("engine", ["wasm", "native"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        # The engines know HTML's comments, the parser does not.
+        "return 1 <!-- /*\n}; let hog = 'x'.repeat(5e7); void function () { return 1\n*/ b /i.x",
+        "a <!-- /*\n) }; for(;;); void function () { return (1 \n*/ b /i.x",
+        "return 1\n--> /*\n}; let hog = 7; void function () { return 1\n*/ b /i.x",
+        "return 1; }; let hog = 7; function f() {",
+        "return 1; }); let hog = 7; (function () {",
+        "1 ) }; let hog = 7; void function () { return (1",
+        "1 ] }; let hog = 7; void function () { return [1",
+    ],
+)
+def test_checking_runs_nothing_and_leaves_nothing(engine: str, source: str) -> None:
+    box = Sandbox(engine=engine, time_limit=20.0, workers=1, memory_limit=64)
+    try:
+        for is_body in (False, True):
+            code = Code(source, is_body, (), 0)
+            (fault,) = check_syntax([code], box)
+            assert fault.error.code == "syntax"
+            assert evaluate(box, "typeof hog") == "undefined"
+            assert evaluate(box, "'y'.repeat(3e7).length") == 30_000_000
+    finally:
+        box.close()
+
+
+@pytest.mark.parametrize(
+    "source", ["'<!-- x -->'", "`<!--${1}-->`.length", "/<!--|-->/.test('x')", "/* <!-- */ 1", "((n) => { while (n --> 0) {} return n })(3)"]
+)  # fmt: skip
+def test_html_comments_in_texts_are_no_comments(box: Sandbox, source: str) -> None:
+    assert check_syntax([Code(source, False, (), 0)], box) == []
+    evaluate(box, source)
+
+
+def test_a_row_leaves_nothing_for_the_next(box: Sandbox) -> None:
+    compiled = compile_code(
+        "(() => { try { globalThis.$payload += 'x' } catch {} return globalThis.$payload.length })()",
+        (), is_body=False,
+    )  # fmt: skip
+    assert render_rows(compiled, {}, [{}] * 200, sandbox=box) == [0] * 200
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "(() => { let a = []; for (let i = 0; i < 1500; i++) a = [a]; return a })()",
+        "JSON.rawJSON('1'.repeat(5000))",
+        "JSON.rawJSON('\"\\\\uD800\"')",
+        "JSON.rawJSON('1e999')",
+        "(() => { throw new Error('\\ud800 end') })()",
+    ],
+)
+def test_strange_results_are_template_errors(box: Sandbox, source: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        evaluate(box, source)
+    str(caught.value).encode()
+
+
+def test_time_to_read_names_grows_with_the_text_only() -> None:
+    for source in ("+".join(["a"] * 40_000), "f" + "(a)" * 30_000, "a?a:" * 20_000 + "a"):
+        names = outer_names(source)
+        assert len(names) >= 20_000
+        assert names[-1].offset == len(source) - (2 if source.endswith(")") else 1)

@@ -24,6 +24,7 @@ from traitlets.config import Config
 
 from flowlib_nb.errors import SandboxError, TemplateError
 from flowlib_nb.sandbox import Sandbox, pool, worker_process
+from flowlib_nb.sandbox.engine import PARSED
 from flowlib_nb.sandbox.protocol import (
     MAX_HEADER,
     Frame,
@@ -138,12 +139,17 @@ def test_later_workers_take_over_what_the_first_compiled(
 
 
 def test_checking(box: Sandbox) -> None:
-    reports = box.check([["1 + 1"], ["1", "1 +\n* 2"], [], ["let"]])
+    def parsed(*sources: str) -> list[str]:
+        return [f"{PARSED} {source}" for source in sources]
+
+    reports = box.check([parsed("1 + 1"), parsed("1", "1 +\n* 2"), [], parsed("let x = nothing()")])
     assert reports[0] is reports[2] is None
     assert reports[1] is not None
     assert (reports[1].code, reports[1].line) == ("syntax", 2)
+    assert reports[3] is None
+    assert value(box, "typeof x") == "undefined"
     assert box.check([]) == []
-    (report,) = box.check([["'\ud800'"]])
+    (report,) = box.check([parsed("'\ud800'")])
     assert report is not None
     assert "surrogate" in report.message
 
@@ -267,6 +273,75 @@ def test_an_interrupted_call_throws_its_worker_away(
     # Else its answer would pass for the next one's.
     assert value(box, "1 + 1") == 2
     assert not worker.alive
+
+
+FORKED = """
+import os, sys, threading, time
+import flowlib_nb as fl
+flow = fl.Flow("nodes: {a: {uses: js, with: {code: '[1].map(x => x + 1)'}}}")
+flow.run(functions={})
+assert fl.render("{{ 1 + 1 }}") == 2
+for attempt in range(5):
+    # Some thread is in the middle of an answer.
+    other = threading.Thread(target=fl.render, args=("{{ 'x'.repeat(2e6).length }}",))
+    other.start()
+    child = os.fork()
+    if child == 0:
+        assert fl.render("{{ 1 + 2 }}") == 3
+        assert flow.run(functions={}).output == [2]
+        sys.exit(0)
+    ended = time.monotonic() + 60
+    while (done := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        assert time.monotonic() < ended, "the forked process hangs"
+        time.sleep(0.02)
+    assert done[1] == 0, done
+    other.join()
+    assert fl.render("{{ 1 + 1 }}") == 2
+print("fine")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_has_workers_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
+
+
+INTERRUPTED = """
+import os, random, signal, threading, time
+import psutil
+from flowlib_nb.sandbox import Sandbox
+box = Sandbox(workers=2, time_limit=20.0)
+chance = random.Random(5)
+def call():
+    return box.evaluate("'1'", b"{}")
+call()
+for _ in range(60):
+    timer = threading.Timer(chance.uniform(0, 0.03), os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        while True:
+            call()
+    except KeyboardInterrupt:
+        timer.join()
+call()
+with box._changed:
+    known = {worker.pid for worker in [*box._free, *box._busy]}
+deadline = time.monotonic() + 30
+while {p.pid for p in psutil.Process().children()} - known and time.monotonic() < deadline:
+    time.sleep(0.05)  # one that was only just forked ends by itself
+print({p.pid for p in psutil.Process().children()} - known, len(box._busy))
+box.close()
+"""
+
+
+def test_interrupts_leave_no_worker_behind() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "set() 0\n", done.stderr
 
 
 def test_closing_ends_every_worker(fresh: Callable[..., Sandbox]) -> None:

@@ -55,7 +55,9 @@ def test_ways_make_a_reach(ways: list[Way], reach: Reach) -> None:
         ({"a": 1, "b": 2}, [("toString",)], {"a": 1, "b": 2}),
         ({"a": 1, "b": 2}, [("a",), ("hasOwnProperty",)], {"a": 1, "b": 2}),
         ({"a": [1, 2]}, [("a", "at")], {"a": [1, 2]}),
-        ({1: "one", 2: "two"}, [(1,)], {"1": "one"}),
+        ({1: "one", 2: "two"}, [(1,)], {1: "one", 2: "two"}),
+        ({"1": "s", 1: "i"}, [(1,)], {"1": "s", 1: "i"}),
+        ({"1": "one", "2": "two"}, [(1,)], {"1": "one"}),
         ({1: "one", 2: "two"}, [("1",)], {1: "one", 2: "two"}),
         ("text", [("length",)], "text"),
         (None, [("a",)], None),
@@ -97,6 +99,28 @@ def test_code_cannot_tell(box: Sandbox, value: object, ways: list[Way]) -> None:
     assert sent == expected
     # As one of a row's values, too.
     assert render_rows(part, {}, [{"x": value}], sandbox=box) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("{{ (x.f = function () { return this.a }, x.f()) }}", 1),
+        ("{{ (x.f = function () { return this.a }, x.f`q`) }}", 1),
+        ("{{ (x.f = function () { return this.a }, x?.f?.()) }}", 1),
+        ("{{ (x['f'] = function () { return this.a }, x['f']()) }}", 1),
+        ("{{ (x.b.f = function () { return this.c }, x.b.f()) }}", 2),
+        ("{{ (y[0] = function () { return this.length }, y[0]()) }}", 2),
+        (r"{{ x.b.\u{63} }}", 2),
+        (r"{{ x.\u0062.c }}", 2),
+        ("{{ Object.keys(x.b.d ??= {e: 1}) }}", ["e"]),
+        ("{{ (x.b.c++, x.b.c) }}", 3),
+        ("{{ [x.b].map(function (b) { return b.c }) }}", [2]),
+        ("{{ arguments.length >= 0 }}", True),
+    ],
+)
+def test_roundabout_ways(box: Sandbox, template: str, value: object) -> None:
+    scope = {"x": {"a": 1, "b": {"c": 2}}, "y": [5, 6], "arguments": 1, "eval": 2}
+    assert fl.render(template, scope) == value
 
 
 def test_only_what_is_reached_has_to_have_a_json_form() -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,9 +172,10 @@ def test_values_of_python() -> None:
 def test_reserved_words_in_the_scope_disturb_nothing(word: str) -> None:
     scope = {"a": 1, word: "wrong", "b": 2, "not a name": 3, "": 4, "1": 5}
     assert fl.render("{{ [a, b] }}", scope) == [1, 2]
-    if word != "await":
-        assert error_of(f"{{{{ {word} }}}}", scope).code == "syntax"
-        assert error_of(f"{{{{ a }}}} {{{{ {word} }}}}", scope).code == "syntax"
+    if word not in ("await", "arguments"):
+        code = "runtime" if word == "eval" else "syntax"
+        assert error_of(f"{{{{ {word} }}}}", scope).code == code
+        assert error_of(f"{{{{ a }}}} {{{{ {word} }}}}", scope).code == code
 
 
 @pytest.mark.parametrize("name", ["json", "Object", "$run", "$payload", "__proto__", "constructor", "of", "ünï", "$", "_"])  # fmt: skip
@@ -192,13 +194,13 @@ def test_data_pollutes_nothing() -> None:
 @pytest.mark.parametrize(
     ("template", "message", "mark"),
     [
-        ("{{ a.b.c }}", "TypeError: cannot read property 'c' of undefined", "a.b.c"),
-        ("x\ny {{ a.b.c }}", "cannot read property 'c'", "a.b.c"),
-        ("x {{\n  1 +\n    a.b.c }}", "cannot read property 'c'", "a.b.c"),
-        ("é😀 {{ a.b.c }}", "cannot read property 'c'", "a.b.c"),
-        ("{{ 'é😀' + a.b.c }}", "cannot read property 'c'", "a.b.c"),
-        ("{{ a }} {{ '😀' +\n 'é' + a.b.c }}", "cannot read property 'c'", "a.b.c"),
-        ("{{ [1].map(x => 1 + x.y.z) }}", "cannot read property 'z'", "x.y.z"),
+        ("{{ a.b.c }}", "TypeError: cannot read property 'c' of undefined", ".c"),
+        ("x\ny {{ a.b.c }}", "cannot read property 'c'", ".c"),
+        ("x {{\n  1 +\n    a.b.c }}", "cannot read property 'c'", ".c"),
+        ("é😀 {{ a.b.c }}", "cannot read property 'c'", ".c"),
+        ("{{ 'é😀' + a.b.c }}", "cannot read property 'c'", ".c"),
+        ("{{ a }} {{ '😀' +\n 'é' + a.b.c }}", "cannot read property 'c'", ".c"),
+        ("{{ [1].map(x => 1 + x.y.z) }}", "cannot read property 'z'", ".z"),
         ("{{ missing }}", "ReferenceError: missing is not defined", "missing"),
         ("x\n {{ a }} {{ 'é😀' + missing }}", "ReferenceError: missing is not defined", "missing"),
         ("{{ a.f() }}", "TypeError: not a function", "f()"),
@@ -252,7 +254,7 @@ def test_a_body_of_many_lines_has_its_position(box: Sandbox) -> None:
         ("{{ let x = 1 }}", "'let'", "let"),
         ("{{ 1 + }}", "ends where more is expected", " }}"),
         ("{{ a +\n b.\n}}", "ends where more is expected", "\n}}"),
-        ("{{ class }}", "ends where more is expected", " }}"),
+        ("{{ class }}", "is a word of JavaScript", " }}"),
         ("{{ xs.map(x => { if }) }}", "'}'", "})"),
         ("{{ x }} {{ await 1 }}", "", "await"),
         ("{{ import.meta }}", "import.meta", "import.meta"),
@@ -401,6 +403,9 @@ SOURCES = [
     "{{ row.a // comment\n}}: {{ '\\ud800' + row.b }}",
     "{{ row.a ?? Symbol() }}{{ 1n }}",
     "{{ new Date(row.a) }} {{ [row.a] }} {{ undefined }}",
+    "a{{ row.a, row.b }}b",
+    "{{ row = 5 }} {{ row }}",
+    "{{ row.n++ }} {{ row.n }} {{ row.b }}",
     "{{ row.a.length > 1 ? (() => { throw row })() : `${row.b}` }} {{ (x => x)(row.a) }}",
 ]
 
@@ -457,3 +462,32 @@ def test_syntax_of_several_codes(box: Sandbox) -> None:
 def test_offsets_of_lines_and_columns(line: int, column: int, offset: int) -> None:
     # Columns count bytes: é is two of them and 😀 is four.
     assert offset_at("ab\n é😀z\n\n", line, column) == offset
+
+
+@pytest.mark.parametrize(
+    ("template", "mark"),
+    [
+        ("{{ (() => {\n  const y = 1;\n  const z = y.foo.bar;\n  return z })() }}", ".bar"),
+        ("a\n{{ [\n  1,\n  null?.x.y, ({}).c.d ] }}", ".d"),
+        ("{{ [1].map(v => { return v.foo?.bar.baz + v.qux.baz2 }) }}", ".baz2"),
+    ],
+)
+def test_a_member_of_nothing_is_placed_where_it_is_read(template: str, mark: str) -> None:
+    error = error_of(template)
+    before = template[: template.index(mark)]
+    assert error.position == Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def test_hints() -> None:
+    with pytest.raises(TemplateError, match="Did you mean 'price'"):
+        fl.render("{{ pric }}", {"price": 1})
+    with pytest.raises(TemplateError, match="JavaScript writes null"):
+        fl.render("{{ None }}")
+    with pytest.raises(TemplateError, match="write Number"):
+        fl.render("{{ a + 1 }}", {"a": 2**60})
+    with pytest.raises(TemplateError, match=r'Error: {"code":5}'):
+        fl.render("{{ (() => { throw {code: 5} })() }}")
+    with pytest.raises(fl.InputError, match="mapping of names to values, not int"):
+        fl.render("{{ a }}", 5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^frame: a value of type DataFrame"):
+        fl.render("{{ frame }}", {"frame": pd.DataFrame({"a": [1]})})

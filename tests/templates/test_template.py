@@ -62,7 +62,7 @@ def test_syntax_is_checked_at_once(template: Any, position: Position) -> None:
     ("template", "message", "position"),
     [
         ("x\n {{ missing }}", "missing is not defined", Position(2, 5)),
-        ("x\n {{ a.b.c }}", "cannot read property 'c'", Position(2, 5)),
+        ("x\n {{ a.b.c }}", "cannot read property 'c'", Position(2, 8)),
         ("{{ (() => { while (true) {} })() }}", "longer than", Position(1, 4)),
     ],
 )
