@@ -1,5 +1,5 @@
 """Values to DataFrames and back."""
 
-from .convert import is_frame, row_count, to_frame, to_plain
+from .convert import body_of_response, is_frame, row_count, to_frame, to_plain
 
-__all__ = ["is_frame", "row_count", "to_frame", "to_plain"]
+__all__ = ["body_of_response", "is_frame", "row_count", "to_frame", "to_plain"]

@@ -94,7 +94,7 @@ class FlowAccessor:
         sources = _sources(source)
         compiled = template if isinstance(template, Template) else _compiled(sources, several)
         columns = Columns.of(self._frame, compiled.compiled.uses)
-        compiled.check_names(dict.fromkeys(columns.names))
+        compiled.check_names(dict.fromkeys([*map(str, self._frame.columns), ROW]))
         self._check_members(compiled)
 
         failures: list[Failure] = []

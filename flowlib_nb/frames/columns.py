@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ class Columns:
         for name in wanted:
             if len(places[name]) > 1:
                 raise InputError(f"The frame has {len(places[name])} columns named {name!r}.")
-        lists = {name: items_of(frame.iloc[:, places[name][0]]) for name in wanted}
+        lists = {name: _finite_items(frame.iloc[:, places[name][0]]) for name in wanted}
         named = {name: items for name, items in lists.items() if name in used}
         whole = {name: items for name, items in lists.items() if name in in_row}
         return cls(len(frame), named, whole if members else None)
@@ -88,6 +89,14 @@ class Columns:
                 # What is not there is undefined, as a missing value is by its name.
                 row[ROW] = {name: item for name, item in record.items() if item is not None}
         return rows
+
+
+def _finite_items(series: pd.Series[Any]) -> list[Any]:
+    """A column as a list with None where a value is missing, or infinite."""
+    items = items_of(series)
+    if series.dtype.kind != "f":
+        return items
+    return [None if item is None or math.isinf(item) else item for item in items]
 
 
 def _records(columns: Mapping[str, list[Any]], start: int, stop: int) -> list[dict[str, Any]]:

@@ -6,10 +6,10 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from ....models.secret import MASK, Secret
 from ..base import BoundCredential
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Masking what is shorter would garble answers and protect nothing.
 _SHORTEST = 6
+_ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -36,12 +37,26 @@ class Redactor:
 
     @classmethod
     def of(
-        cls, credential: BoundCredential | None, before: Outgoing, after: RequestParts
+        cls,
+        credential: BoundCredential | None,
+        before: Outgoing,
+        after: RequestParts,
+        *,
+        others: Iterable[str] = (),
     ) -> Redactor:
-        """For what a credential added to a request, and for its own secret fields."""
-        if credential is None:
-            return cls()
-        plain = set(_revealed(credential)) | set(_added(before, after))
+        """For what a credential added to a request, its own secret fields, and other texts."""
+        plain = set(others)
+        if credential is not None:
+            plain |= {*_revealed(credential), *_added(before, after)}
+        return cls._masking(plain)
+
+    @classmethod
+    def for_credentials(cls, credentials: Iterable[BoundCredential]) -> Redactor:
+        """For the secret fields of credentials."""
+        return cls._masking({text for one in credentials for text in _revealed(one)})
+
+    @classmethod
+    def _masking(cls, plain: set[str]) -> Redactor:
         forms = {form for text in plain for form in _spellings(text) if len(form) >= _SHORTEST}
         return cls(tuple(Secret(form) for form in sorted(forms, key=len, reverse=True)))
 
@@ -52,9 +67,16 @@ class Redactor:
         return text
 
     def content(self, content: bytes) -> bytes:
-        """The bytes with the secrets masked, taking them for UTF-8."""
+        """The bytes with the secrets masked, in each encoding that the text may be in."""
         for form in self.forms:
-            content = content.replace(form.reveal().encode(), MASK.encode())
+            for encoding in _ENCODINGS:
+                try:
+                    plain = form.reveal().encode(encoding)
+                except UnicodeEncodeError:
+                    continue  # so it cannot be in there
+                if plain in content:
+                    mask = MASK.encode(encoding, "replace")
+                    content = content.replace(plain, mask)
         return content
 
 
@@ -62,6 +84,10 @@ def _revealed(credential: BoundCredential) -> Iterator[str]:
     for value in dict(credential.credential).values():
         if isinstance(value, Secret):
             yield value.reveal()
+            # Of a connection string, what is secret by itself.
+            if "://" in value.reveal() and (password := urlsplit(value.reveal()).password):
+                yield password
+                yield unquote(password)
 
 
 def _added(before: Outgoing, after: RequestParts) -> Iterator[str]:
