@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from .engine import Flow, Run
     from .engine.actions import action
+    from .engine.records import RunRecords, runs
     from .errors import (
         CredentialNotFoundError,
         FlowFailedError,
@@ -38,12 +39,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "Flow": "engine",
     "Run": "engine",
+    "RunRecords": "engine.records",
     "Secret": "models.secret",
     "Template": "templates.template",
     "Vault": "vault",
     "action": "engine.actions",
     "compile_template": "templates.template",
     "render": "templates.render",
+    "runs": "engine.records",
     "CredentialNotFoundError": "errors",
     "FlowFailedError": "errors",
     "FlowValidationError": "errors",
@@ -70,6 +73,7 @@ __all__ = [
     "NodeError",
     "Problem",
     "Run",
+    "RunRecords",
     "Secret",
     "Template",
     "TemplateError",
@@ -79,6 +83,7 @@ __all__ = [
     "action",
     "compile_template",
     "render",
+    "runs",
 ]
 
 # Frames get `flow` without pandas being imported here.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from ..errors import FlowFailedError, FlowlibError
-from . import demo, doctor, keys, run, vault
+from . import actions, demo, doctor, keys, run, runs, schema, vault
 
 FINE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (demo, keys, run, vault, doctor):
+    for module in (demo, keys, run, vault, runs, actions, schema, doctor):
         module.add_to(commands)
     return parser
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import tempfile
 from contextlib import ExitStack
 from importlib.resources import files
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..engine import Flow
 
 CREDENTIAL = "shop"
+_FLUSH_SECONDS = 5.0
 
 
 def flow_text() -> str:
@@ -58,6 +60,11 @@ class DemoSession:
 
     def stop(self) -> None:
         """End the API and remove the folder."""
+        if "flowlib_nb.engine.records.writer" in sys.modules:
+            from ..engine.records.writer import writer
+
+            # What is still to be written would make the folder anew.
+            writer().flush(_FLUSH_SECONDS)
         self._cleanup.close()
 
     def _key(self) -> str | None:

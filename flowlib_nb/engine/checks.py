@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from ..errors import Problem
-from ..language.problems import did_you_mean, from_pydantic
+from ..hints import did_you_mean
+from ..language.problems import from_pydantic
 from ..language.source import Path
 from ..templates.render import check_syntax
 from .plan import Plan, Step
@@ -49,6 +50,24 @@ def _mistyped(plan: Plan, step: Step, base: Path) -> list[Problem]:
 def _is_templated(path: Path, step: Step) -> bool:
     inner = path[3:]
     return any(code.path[: len(inner)] == inner for code in step.parameters.codes)
+
+
+def check_names(plan: Plan, namespace: Mapping[str, Any]) -> Iterator[Problem]:
+    """Names in parameters that are neither nodes nor variables of the notebook.
+
+    Parameters
+    ----------
+    plan : Plan
+        The flow.
+    namespace : mapping
+        The notebook's variables.
+    """
+    for step in plan.steps.values():
+        nodes = set(plan.steps) - {step.name}
+        for found in step.action.check_names(step.definition.with_, nodes, namespace):
+            path = (*step.path, "with", *found.path)
+            position = plan.source.position(path, found.offset)
+            yield Problem("unknown_name", found.message, path, position)
 
 
 def check_templates(plan: Plan, sandbox: Sandbox) -> Iterator[Problem]:

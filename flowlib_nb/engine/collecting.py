@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NodeError
-from ..frames import is_frame
-from ..frames.convert import _body_of_response as body_of_response
+from ..frames import body_of_response, is_frame
 from ..models.run import UNDONE
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from ..sandbox.pool import sandbox
 from .actions.base import BoundCredential
 from .background import background
 from .cache import output_cache
-from .checks import check_credentials, check_parameters, check_templates
+from .checks import check_credentials, check_names, check_parameters, check_templates
+from .journal import Journal
 from .namespace import notebook_namespace, resolve_inputs
 from .plan import Plan, make_plan
 from .run import Run
@@ -28,6 +29,9 @@ from .subflows import check_subflows, run_subflow
 
 if TYPE_CHECKING:
     from ..vault import Vault
+
+
+_OF_REFERENCES = frozenset({"unknown_name", "unknown_input", "cycle"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +237,7 @@ class Flow:
         namespace = notebook_namespace() if functions is None else functions
         plan, problems = self._checked(given)
         if plan is not None:
-            problems += check_subflows(plan, namespace)
+            problems += [*check_names(plan, namespace), *check_subflows(plan, namespace)]
             if not problems:
                 plan, known = self._part(plan, to or only, dict(mock or {}), is_only=bool(only))
         credential = self._credentials(plan, problems)
@@ -275,13 +279,15 @@ class Flow:
         output = plan.definition.output_node
         run = Run(self.name, list(states.values()), output)
         run._resume = lambda patches: self._resumed(launch, run, patches)
+        journal = Journal(run, self.text, plan, self._vault)
         around = Surroundings(
             launch.inputs,
             launch.namespace,
-            launch.credential,
+            journal.noting(launch.credential),
             sandbox(),
             background(),
             functools.partial(run_subflow, launch.namespace),
+            journal,
             given,
             earlier,
             output_cache() if launch.cache else None,
@@ -329,8 +335,11 @@ class Flow:
         plan, found = make_plan(self._parsed.definition, self._parsed.source, given_inputs=inputs)
         problems += found
         problems += check_parameters(plan)
-        problems += check_templates(plan, sandbox())
-        return plan, problems
+        wrong = list(check_templates(plan, sandbox()))
+        # What code refers to is only sure where its syntax is right.
+        unread = {problem.path for problem in wrong}
+        problems = [p for p in problems if p.path not in unread or p.code not in _OF_REFERENCES]
+        return plan, problems + wrong
 
     def _credentials(
         self, plan: Plan | None, problems: list[Problem]

@@ -251,6 +251,7 @@ class _Planner:
                 "unknown_action", f"There is no action {node.uses!r}.", (*path, "uses"), hint
             )
             return None
+        action = action.for_node(node)
         parameters = self._compiled(action.compile, node.with_, (*path, "with"))
         over = key = None
         if node.each is not None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..sandbox import Sandbox
     from .background import Background
     from .cache import OutputCache
+    from .journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Surroundings:
         For blocking work.
     run_flow : callable
         Runs another flow, by name or file, with inputs, and gives its output.
+    journal : Journal
+        Records what happens.
     given : mapping
         Values of nodes that are not to be run.
     earlier : mapping
@@ -61,6 +64,7 @@ class Surroundings:
     sandbox: Sandbox
     background: Background
     run_flow: Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+    journal: Journal
     given: Mapping[str, Any] = field(default_factory=dict)
     earlier: Mapping[str, NodeState] = field(default_factory=dict)
     cache: OutputCache | None = None
@@ -98,6 +102,7 @@ class Runner:
         status = Status.CANCELLED
         try:
             self._run._began()
+            self._around.journal.began()
             await self._run_nodes()
             failed = any(s.status is Status.FAILED for s in self._states.values())
             status = Status.FAILED if failed else Status.SUCCESS
@@ -106,6 +111,7 @@ class Runner:
                 if not state.is_final:
                     state.status = Status.CANCELLED
             self._run._ended(status)
+            self._around.journal.ended()
             if self._transport is not None:
                 with contextlib.suppress(Exception):
                     await self._transport.aclose()
@@ -156,10 +162,11 @@ class Runner:
         return f"Skipped, because {cause!r} {word}."
 
     def _settle(self, name: str, schedule: Schedule) -> None:
-        state = self._states[name]
+        state, step = self._states[name], self._plan.steps[name]
+        self._around.journal.node_ended(step, state)
         if state.status is Status.SUCCESS:
             self._values[name] = state.value
-            schedule.done(name, "success", self._plan.steps[name].action.taken(state.value))
+            schedule.done(name, "success", step.action.taken(state.value))
         elif state.status is Status.FAILED:
             schedule.done(name, "failed")
         else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import SingletonConfigurable
 
 
 def load(shell: InteractiveShell) -> None:
@@ -30,7 +31,8 @@ def load(shell: InteractiveShell) -> None:
     sandbox = Sandbox.instance(parent=shell)
     # What is listed here shows in %config and can be set by it.
     configurables: list[Any] = shell.configurables
-    configurables += [sandbox, Vault.configured_by(shell)]
+    options = [kind.instance(parent=shell) for kind in _option_classes()]
+    configurables += [sandbox, Vault.configured_by(shell), *options]
     sandbox.prestart()
     keep_values_out(shell)
 
@@ -44,7 +46,8 @@ def unload(shell: InteractiveShell) -> None:
     from .history import restore
     from .secret import SecretMagics
 
-    ours = (FlowMagics, ActionMagics, SecretMagics, Sandbox, Vault)
+    options = _option_classes()
+    ours: tuple[type, ...] = (FlowMagics, ActionMagics, SecretMagics, Sandbox, Vault, *options)
     names = {"cell": ("flow",), "line": ("flow", "flow_actions", "flow_cache", "flowlib_secret")}
     for place, magics in names.items():
         table = shell.magics_manager.magics[place]
@@ -55,18 +58,30 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, ours)]
     if "flowlib_nb.engine.background" in sys.modules:
         _end_runs()
+    for option in options:
+        option.clear_instance()
     if Sandbox.initialized():
         Sandbox.instance().close()
         Sandbox.clear_instance()
     restore(shell)
 
 
+def _option_classes() -> tuple[type[SingletonConfigurable], ...]:
+    """What `%config` sets of the engine, which is not imported for it."""
+    from ..engine.cache import OutputCache
+    from ..engine.options.files import FileOptions
+    from ..engine.options.http import HttpOptions
+    from ..engine.options.records import RunRecords
+
+    return (FileOptions, HttpOptions, OutputCache, RunRecords)
+
+
 def _end_runs() -> None:
     """Cancel what still runs, and let go of threads, connections and what is remembered."""
     from ..engine.background import background
-    from ..engine.cache import output_cache
+    from ..engine.records.writer import writer
     from ..engine.session import forget
 
     background().close()
-    output_cache().clear()
+    writer().close()
     forget()

@@ -114,7 +114,7 @@ def test_a_wrong_key_is_one_clear_message(
 
 
 def test_an_endless_template_ends_and_the_next_cell_works(kernel: Kernel) -> None:
-    outcome = kernel.run("%%flow\nnodes: {a: {uses: js, with: {code: 'while (true) {}'}}}")
+    outcome = kernel.run("%%flow\nnodes: {a: {uses: js, with: {code: 'while (true) {} return 1'}}}")
     assert "timeout" in outcome.error
     assert kernel.run(HELLO).status == "ok"
 
@@ -123,7 +123,7 @@ def test_options_show_and_take_effect(kernel: Kernel) -> None:
     assert "preview_rows" in kernel.run("%config FlowMagics").stdout
     assert "time_limit" in kernel.run("%config Sandbox").stdout
     kernel.run("%config Sandbox.time_limit = 0.2")
-    outcome = kernel.run("%%flow\nnodes: {a: {uses: js, with: {code: 'while (true) {}'}}}")
+    outcome = kernel.run("%%flow\nnodes: {a: {uses: js, with: {code: 'while (true) {} return 1'}}}")
     assert "0.2 s" in outcome.error
     kernel.run("%config FlowMagics.preview_rows = 1")
     assert "… 1 more rows" in kernel.run(HELLO).text

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from .base import Action, ActionContext
 from .control import FailAction, WaitAction
 from .custom import action_from
+from .files import FileReadAction, FileWriteAction
 from .flow_io import InputAction, OutputAction
 from .frame import FrameAction
 from .http import HttpRequestAction
@@ -30,6 +31,8 @@ _actions: dict[str, Action] = {
         PythonAction(),
         HttpRequestAction(),
         SqlAction(),
+        FileReadAction(),
+        FileWriteAction(),
         TemplateAction(),
         IfAction(),
         SwitchAction(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from ...models.credential import Credential
-    from ...models.flow import Branch
+    from ...models.flow import Branch, NodeDefinition
 
 _T = TypeVar("_T")
 
@@ -158,12 +158,22 @@ class Action:
         """
         return compile_value(dict(parameters))
 
+    def for_node(self, node: NodeDefinition) -> Action:
+        """The action as a node uses it: another one where its credential makes a difference."""
+        return self
+
     def references(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         """Names of nodes that the parameters refer to otherwise than by templates."""
         return ()
 
     def check(self, parameters: Mapping[str, Any]) -> Iterable[ParameterProblem]:
         """Find what is wrong inside parameters whose types are right."""
+        return ()
+
+    def check_names(
+        self, parameters: Mapping[str, Any], nodes: Collection[str], namespace: Mapping[str, Any]
+    ) -> Iterable[ParameterProblem]:
+        """Find names that are neither nodes nor variables of the notebook, when a run begins."""
         return ()
 
     def is_cacheable(self, parameters: Any) -> bool:

@@ -47,7 +47,14 @@ def action_from(name: str, function: Callable[..., Any]) -> Action:
         arguments = {field: getattr(parameters, field) for field in type(parameters).model_fields}
         return await call(function, name, context, arguments, context)
 
-    body = {"name": name, "summary": doc, "parameters": model, "credential": "optional", "run": run}
+    body = {
+        "__doc__": inspect.getdoc(function),
+        "name": name,
+        "summary": doc,
+        "parameters": model,
+        "credential": "optional",
+        "run": run,
+    }
     kind: type[Action] = type(f"Action_{name.replace('.', '_')}", (Action,), body)
     return kind()
 
