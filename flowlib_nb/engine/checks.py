@@ -11,6 +11,7 @@ from ..errors import Problem
 from ..hints import did_you_mean
 from ..language.problems import from_pydantic
 from ..language.source import Path
+from ..templates.direct import is_reference
 from ..templates.render import check_syntax
 from .plan import Plan, Step
 
@@ -72,7 +73,13 @@ def check_names(plan: Plan, namespace: Mapping[str, Any]) -> Iterator[Problem]:
 
 def check_templates(plan: Plan, sandbox: Sandbox) -> Iterator[Problem]:
     """Syntax errors in JavaScript, as the engine that will run it sees them."""
-    places = [place for step in plan.steps.values() for place in step.codes()]
+    # What only names something is read by Python as well, which knows its syntax.
+    places = [
+        (path, code)
+        for step in plan.steps.values()
+        for path, code in step.codes()
+        if not is_reference(code)
+    ]
     faults = {fault.code: fault for fault in check_syntax([code for _, code in places], sandbox)}
     for path, code in places:
         if fault := faults.get(code):

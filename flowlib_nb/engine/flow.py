@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import expanded
 from ..errors import FlowlibError, FlowValidationError, InputError, Problem
 from ..language.definition import in_order, parse
+from ..language.writing import write
 from ..models.run import NodeState, Status
 from ..sandbox.pool import sandbox
 from .actions.base import BoundCredential
@@ -28,6 +29,7 @@ from .session import last_run, remember
 from .subflows import check_subflows, run_subflow
 
 if TYPE_CHECKING:
+    from ..language.original import Note
     from ..vault import Vault
 
 
@@ -85,6 +87,8 @@ class Flow:
         self.text = text
         self._parsed = parse(text, first_line=first_line)
         self._vault = vault
+        # What converting a flow of the original could not do as it was.
+        self.notes: tuple[Note, ...] = ()
         definition = self._parsed.definition
         self.name = (definition.name if definition else None) or name or "flow"
 
@@ -124,6 +128,75 @@ class Flow:
             raise InputError(f"The file {file} is not UTF-8 text.") from None
         name = re.sub(r"(\.flow)?\.ya?ml$", "", file.name)
         return cls(text, name=name)
+
+    @classmethod
+    def from_dict(cls, definition: Mapping[str, Any], *, name: str | None = None) -> Flow:
+        """Make a flow of plain data, without YAML.
+
+        Parameters
+        ----------
+        definition : mapping
+            What the text would say: ``inputs``, ``nodes``, ``output``.
+        name : str, optional
+            What to call the flow.
+
+        Raises
+        ------
+        InputError
+            It holds what a flow's text cannot; other faults show in :meth:`validate`.
+        """
+        return cls(write(definition), name=name)
+
+    @classmethod
+    def from_json(cls, definition: Mapping[str, Any] | str, *, name: str | None = None) -> Flow:
+        """Convert a flow of the original Flowlib.
+
+        Parameters
+        ----------
+        definition : mapping or str
+            Its JSON: ``nodes`` and ``edges``, bare or inside a stored version.
+        name : str, optional
+            What to call the flow, unless it has a name.
+
+        Returns
+        -------
+        Flow
+            Its ``text`` is YAML; ``notes`` says what could not be converted as it was.
+
+        Raises
+        ------
+        InputError
+            It is not JSON.
+        FlowValidationError
+            It is no definition; the problems name the paths.
+        """
+        from ..language.original import from_original
+
+        converted = from_original(definition)
+        flow = cls(converted.text, name=name)
+        flow.notes = converted.notes
+        return flow
+
+    def to_python(self) -> str:
+        """The flow as Python source, which builds and runs it without YAML.
+
+        Returns
+        -------
+        str
+            For a file or a cell: a function whose parameters are the flow's inputs, and the
+            functions and variables of the notebook that it uses.
+
+        Raises
+        ------
+        FlowValidationError
+            The text has problems of form.
+        """
+        from .python_source import python_source
+
+        definition = self._parsed.definition
+        if definition is None or self._parsed.problems:
+            raise FlowValidationError(in_order(list(self._parsed.problems)))
+        return python_source(self.name, definition, self._parsed.source.data)
 
     def validate(self, inputs: Collection[str] = ()) -> list[Problem]:
         """Find everything that is wrong, without running anything.

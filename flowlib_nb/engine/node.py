@@ -174,6 +174,9 @@ class NodeRunner:
 
     async def _attempts(self, once: Callable[[], Awaitable[Any]]) -> Any:
         retry, limit = self._step.definition.retry, self._step.definition.timeout
+        if retry.attempts == 1 and limit is None:
+            self._state.attempt = 1
+            return await once()
         for attempt in range(1, retry.attempts + 1):
             self._state.attempt = max(self._state.attempt, attempt)
             try:

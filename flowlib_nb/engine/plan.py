@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -22,7 +23,7 @@ RUN, INPUT, INPUTS, PREVIOUS = "$run", "$input", "inputs", "previous_nodes"
 _SCOPE = frozenset({RUN, INPUT, INPUTS, PREVIOUS})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """A node, ready to run.
 
@@ -61,7 +62,7 @@ class Step:
         """Where the node stands in the source."""
         return ("nodes", self.name)
 
-    @property
+    @cached_property
     def is_trivial(self) -> bool:
         """Whether it neither waits nor iterates nor needs the sandbox."""
         node = self.definition

@@ -95,6 +95,7 @@ class Runner:
         self._given = surroundings.given
         self._values: dict[str, Any] = {}
         self._texts = JsonCache()
+        self._info = {"id": run.id, "flow": run.flow, "started_at": run.started_at.isoformat()}
         self._transport: httpx2.AsyncBaseTransport | None = None
 
     async def execute(self) -> None:
@@ -210,13 +211,8 @@ class Runner:
             in_thread=self._around.background.in_thread,
             run_flow=self._around.run_flow,
         )
-        info = {
-            "id": self._run.id,
-            "flow": self._run.flow,
-            "started_at": self._run.started_at.isoformat(),
-        }
         around, source = self._around, self._plan.source
-        scope = Scope(step, upstream, around.inputs, info, self._texts)
+        scope = Scope(step, upstream, around.inputs, self._info, self._texts)
         renderer = Renderer(step, scope, source, around.sandbox, context.in_thread)
         earlier = around.earlier.get(step.name)
         runner = NodeRunner(

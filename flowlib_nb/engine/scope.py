@@ -91,7 +91,7 @@ class Scope:
     ) -> None:
         self._step = step
         self._nodes = values
-        self._own = {INPUTS: dict(inputs), RUN: dict(run_info)}
+        self._own: dict[str, Any] = {INPUTS: inputs, RUN: run_info}
         self._cache = cache
 
     def value(self, name: str) -> Any:

@@ -91,6 +91,11 @@ def references(fields: tuple[TemplatedField, ...]) -> Fields | None:
     return tuple(found)
 
 
+def is_reference(code: Code) -> bool:
+    """Whether code is only a name and members of it."""
+    return _part(code) is not None
+
+
 def _part(part: str | Code) -> str | Reference | None:
     if isinstance(part, str):
         return part

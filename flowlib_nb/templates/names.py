@@ -123,7 +123,8 @@ _NAMED_EXPRESSIONS = frozenset("function_expression generator_function class".sp
 
 
 @lru_cache(maxsize=1)
-def _parser() -> Parser:
+def parser() -> Parser:
+    """Of JavaScript."""
     # Imported here: `import flowlib_nb` should not pay for a parser that is not used yet.
     import tree_sitter_javascript
     from tree_sitter import Language, Parser
@@ -150,7 +151,7 @@ def outer_names(source: str, *, is_body: bool = False) -> tuple[Use, ...]:
     """
     prefix, suffix = ("", "") if is_body else ("(", "\n)")
     encoded = (prefix + source + suffix).encode("utf-8", "surrogatepass")
-    root = _parser().parse(encoded).root_node
+    root = parser().parse(encoded).root_node
     reader = _Reader()
     reader.read(root)
     found = []
@@ -176,7 +177,7 @@ def assigns(source: str, *, is_body: bool = False) -> bool:
     """
     prefix, suffix = ("", "") if is_body else ("(", "\n)")
     text = (prefix + source + suffix).encode("utf-8", "surrogatepass")
-    todo = [_parser().parse(text).root_node]
+    todo = [parser().parse(text).root_node]
     while todo:
         node = todo.pop()
         if node.type in _ASSIGNMENTS:
@@ -194,7 +195,7 @@ def is_complete(source: str, *, is_body: bool = False) -> bool:
     """
     prefix, suffix = ("", "") if is_body else ("(", "\n)")
     text = (prefix + source + suffix).encode("utf-8", "surrogatepass")
-    root = _parser().parse(text).root_node
+    root = parser().parse(text).root_node
     if root.has_error or _has_html_comment(text, root):
         return False
     if is_body:
