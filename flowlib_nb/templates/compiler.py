@@ -183,7 +183,7 @@ def _split(text: str) -> tuple[str | Expression, ...]:
 def _rebuild(value: Any, path: Path, replacements: Mapping[Path, Any]) -> Any:
     if path in replacements:
         return replacements[path]
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # the first is looked at first, and is quick
         return {key: _rebuild(item, (*path, key), replacements) for key, item in value.items()}
     if isinstance(value, list):
         return [_rebuild(item, (*path, i), replacements) for i, item in enumerate(value)]
