@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +12,14 @@ from ..config import expanded
 from ..errors import FlowlibError, FlowValidationError, InputError, Problem
 from ..language.definition import in_order, parse
 from ..language.writing import write
-from ..models.run import NodeState, Status
 from ..sandbox.pool import sandbox
 from .actions.base import BoundCredential
-from .background import background
-from .cache import output_cache
 from .checks import check_credentials, check_names, check_parameters, check_templates
-from .journal import Journal
+from .launching import Launch, part_of
 from .namespace import notebook_namespace, resolve_inputs
 from .plan import Plan, make_plan
 from .run import Run
-from .runner import Runner, Surroundings
-from .session import last_run, remember
-from .subflows import check_subflows, run_subflow
+from .subflows import check_subflows
 
 if TYPE_CHECKING:
     from ..language.original import Note
@@ -34,31 +27,6 @@ if TYPE_CHECKING:
 
 
 _OF_REFERENCES = frozenset({"unknown_name", "unknown_input", "cycle"})
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """What a run was started with.
-
-    Parameters
-    ----------
-    plan : Plan
-        The part of the flow that is run, less what is known.
-    inputs : mapping
-        Resolved.
-    namespace : mapping
-        Functions and variables of the notebook.
-    credential : callable
-        Gives a credential by name.
-    cache : bool
-        Whether values of earlier requests may be used.
-    """
-
-    plan: Plan
-    inputs: Mapping[str, Any]
-    namespace: Mapping[str, Any]
-    credential: Callable[[str], BoundCredential]
-    cache: bool
 
 
 class Flow:
@@ -312,78 +280,21 @@ class Flow:
         if plan is not None:
             problems += [*check_names(plan, namespace), *check_subflows(plan, namespace)]
             if not problems:
-                plan, known = self._part(plan, to or only, dict(mock or {}), is_only=bool(only))
+                plan, known = part_of(plan, self.name, to=to, only=only, mock=mock or {})
         credential = self._credentials(plan, problems)
         if problems or plan is None:
             raise FlowValidationError(in_order(problems))
-        launch = Launch(plan, resolve_inputs(plan, given, namespace), namespace, credential, cache)
-        return self._launch(launch, known, {})
-
-    def _part(
-        self, plan: Plan, node: str | None, given: dict[str, Any], *, is_only: bool
-    ) -> tuple[Plan, dict[str, Any]]:
-        """The part of the plan that is to be run, and the values that are known."""
-        for name in given:
-            plan.require(name)
-        if node is not None:
-            plan = plan.up_to(node)
-            given = {name: value for name, value in given.items() if name in plan.steps}
-        if node is not None and is_only:
-            for need in plan.steps[node].needs:
-                if need not in given:
-                    given[need] = self._last_value(need, node)
-        return plan, given
-
-    def _last_value(self, need: str, node: str) -> Any:
-        run = last_run(self.name)
-        state = None if run is None else run._nodes.get(need)
-        if state is None or state.status is not Status.SUCCESS:
-            raise InputError(
-                f"There is no value of {need!r}, which {node!r} needs, from an earlier run.",
-                hint=f"Run with --to {need} first, or give a value with --mock {need}=VAR.",
-            )
-        return state.value
-
-    def _launch(
-        self, launch: Launch, given: Mapping[str, Any], earlier: Mapping[str, NodeState]
-    ) -> Run:
-        plan = launch.plan.given(given) if given else launch.plan
-        states = {name: NodeState(name, step.action.name) for name, step in plan.steps.items()}
-        output = plan.definition.output_node
-        run = Run(self.name, list(states.values()), output)
-        run._resume = lambda patches: self._resumed(launch, run, patches)
-        journal = Journal(run, self.text, plan, self._vault)
-        around = Surroundings(
-            launch.inputs,
-            launch.namespace,
-            journal.noting(launch.credential),
-            sandbox(),
-            background(),
-            functools.partial(run_subflow, launch.namespace),
-            journal,
-            given,
-            earlier,
-            output_cache() if launch.cache else None,
+        launch = Launch(
+            self.name,
+            self.text,
+            self._vault,
+            plan,
+            resolve_inputs(plan, given, namespace),
+            namespace,
+            credential,
+            cache,
         )
-        run._future = background().start(Runner(plan, run, states, around).execute())
-        remember(run)
-        return run
-
-    def _resumed(self, launch: Launch, run: Run, patches: Mapping[str, Any]) -> Run:
-        plan, states = launch.plan, run._nodes
-        for node in patches:
-            plan.require(node)
-        again = {
-            name
-            for name, state in states.items()
-            if name not in patches and (state.status is not Status.SUCCESS or state.failed_items)
-        }
-        changed = plan.downstream({*again, *patches}) - patches.keys()
-        kept = {n: s.value for n, s in states.items() if n not in again | changed | patches.keys()}
-        given = {**kept, **patches}
-        # Where what comes before is the same, items that succeeded need not be done again.
-        earlier = {name: states[name] for name in again - changed}
-        return self._launch(launch, given, earlier)
+        return launch.start(known)
 
     def outline(self) -> list[str]:
         """The nodes in the order in which they would run, a line each.
