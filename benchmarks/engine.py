@@ -20,43 +20,20 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from typing import Any
+
+from measuring import Timed, clock, in_turn, ratio
 
 NODES, ROUNDS = 1000, 7
 SIZES = (1000, 2500, 5000, 10_000)
 ITEMS, AT_ONCE, HTTP_ROUNDS = 1000, 50, 7
 ROWS, ROW_ROUNDS = 100_000, 5
 
-Timed = Callable[[], float]
 Graph = dict[int, list[int]]
-
-
-def clock(action: Callable[[], object]) -> float:
-    gc.collect()
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def in_turn(contenders: dict[str, Timed], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contender, all of them in each round, after a first that does not count."""
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(rounds + 1):
-        for name, timed in contenders.items():
-            seconds = timed()
-            if number:
-                times[name].append(seconds)
-    return times
-
-
-def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
-    """How many times longer the first takes: the median of the rounds' ratios."""
-    return statistics.median(one / two for one, two in zip(slow, fast, strict=True))
 
 
 def chain(count: int) -> Graph:

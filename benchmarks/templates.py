@@ -22,14 +22,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from measuring import Timed, clock, in_turn, ratio
+
 ROWS, BATCH, ROUNDS = 100_000, 10_000, 5
 EMSCRIPTEN = "0.32.0"
 NUMBER, TEXT = "{{ price * qty }}", "{{ name }}: {{ price }}"
 FIELDS = {NUMBER: ("price", "qty"), TEXT: ("name", "price")}
 # For the flow node: what is compared with it takes a tenth of a second and more.
 NODE_ROUNDS = 7
-
-Timed = Callable[[], float]
 
 # One context for all, JSON text in and out, a function that the engine has compiled once.
 NODE_PROGRAM = r"""
@@ -84,28 +84,6 @@ def rows() -> list[dict[str, Any]]:
         }
         for number in range(ROWS)
     ]
-
-
-def clock(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def in_turn(contenders: dict[str, Timed], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contender, all of them in each round, after a first that does not count."""
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(rounds + 1):
-        for name, timed in contenders.items():
-            seconds = timed()
-            if number:
-                times[name].append(seconds)
-    return times
-
-
-def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
-    """How many times faster the second is: the median of the rounds' ratios."""
-    return statistics.median(one / two for one, two in zip(slow, fast, strict=True))
 
 
 @contextmanager

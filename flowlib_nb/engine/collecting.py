@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NodeError
@@ -63,20 +63,37 @@ def _object(each: Each, values: Sequence[Any], keys: Sequence[Any] | None) -> di
 
 
 def _concat(values: Sequence[Any]) -> Any:
-    parts = [body_of_response(value) for value in values if value is not UNDONE]
-    if parts and all(is_frame(part) for part in parts):
+    parts = {
+        f"item {index}": part
+        for index, value in enumerate(values)
+        if value is not UNDONE and (part := body_of_response(value)) is not None
+    }
+    return joined(parts)
+
+
+def joined(parts: Mapping[str, Any]) -> Any:
+    """Lists or frames as one.
+
+    Parameters
+    ----------
+    parts : mapping
+        In order, each with what an error calls it.
+
+    Raises
+    ------
+    NodeError
+        One is neither.
+    """
+    if parts and all(is_frame(part) for part in parts.values()):
         import pandas as pd
 
-        return pd.concat(parts, ignore_index=True)
-    joined: list[Any] = []
-    for index, value in enumerate(values):
-        part = None if value is UNDONE else body_of_response(value)
-        if part is None:
-            continue
+        return pd.concat(list(parts.values()), ignore_index=True)
+    items: list[Any] = []
+    for name, part in parts.items():
         if not isinstance(part, list):
             raise NodeError(
-                f"concat joins lists; item {index} gave {type(part).__name__}.",
-                hint="Collect an array instead.",
+                f"concat joins lists or frames; {name} gave {type(part).__name__}.",
+                hint="Collect an array or an object instead.",
             )
-        joined += part
-    return joined
+        items += part
+    return items

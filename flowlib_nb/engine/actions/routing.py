@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ...errors import NodeError
-from ...frames import is_frame
 from ...models.flow import Branch
+from ..collecting import joined
 from .base import Action, ActionContext, Parameters
 
 
@@ -141,22 +140,8 @@ class MergeAction(Action):
         if parameters.mode == "object":
             return dict(zip(context.sources, values, strict=True))
         if parameters.mode == "concat":
-            return _joined(context.sources, values)
+            return joined(
+                {repr(node): value for node, value in zip(context.sources, values, strict=True)}
+            )
         chosen = values[:1] if parameters.mode == "first" else values[-1:]
         return chosen[0] if chosen else None
-
-
-def _joined(nodes: tuple[str, ...], values: list[Any]) -> Any:
-    if values and all(is_frame(value) for value in values):
-        import pandas as pd
-
-        return pd.concat(values, ignore_index=True)
-    joined: list[Any] = []
-    for node, value in zip(nodes, values, strict=True):
-        if not isinstance(value, list):
-            raise NodeError(
-                f"concat joins lists or frames; {node!r} gave {type(value).__name__}.",
-                hint="Use mode: array or object.",
-            )
-        joined += value
-    return joined

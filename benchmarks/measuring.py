@@ -1,0 +1,34 @@
+"""How contenders are measured against each other."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+Timed = Callable[[], float]
+
+
+def clock(action: Callable[[], object]) -> float:
+    """Seconds that a call takes; what earlier ones left is cleared away before."""
+    gc.collect()
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def in_turn(contenders: dict[str, Timed], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each contender, all of them in each round, after a first that does not count."""
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name, timed in contenders.items():
+            seconds = timed()
+            if number:
+                times[name].append(seconds)
+    return times
+
+
+def ratio(one: Sequence[float], other: Sequence[float]) -> float:
+    """How many times as long the first takes: the median of the rounds' ratios."""
+    return statistics.median(a / b for a, b in zip(one, other, strict=True))
