@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import ssl
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Float, Int, TraitError, Unicode, Union, validate
 from traitlets.config import Application, SingletonConfigurable
 
 from ...config import ENVIRONMENT_VARIABLE, expanded, is_production
 from ...errors import ConfigError, InputError
-from ...models.hosts import Origin
+
+if TYPE_CHECKING:
+    import ssl
 
 # Outside the configuration, which is shown (`%config HttpOptions`) and saved.
 PROXY_LOGIN_VARIABLE = "FLOWLIB_PROXY_LOGIN"
@@ -69,6 +70,8 @@ class HttpOptions(SingletonConfigurable):
         url = proposal["value"]
         if not url:
             return None
+        from ...models.hosts import Origin
+
         if "@" in url:
             raise TraitError(
                 "HttpOptions.proxy must not hold a user name or password, since options are shown. "
@@ -138,6 +141,8 @@ def tls_context(verify: bool | str) -> ssl.SSLContext:
 
 
 def _trusting(path: str) -> ssl.SSLContext:
+    import ssl  # not for loading a notebook
+
     place = expanded(path)
     try:
         if place.is_dir():
