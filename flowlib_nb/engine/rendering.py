@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import NodeError, TemplateError
-from ..frames import to_plain
+from ..frames import is_frame, to_plain
 from ..templates.compiler import CompiledValue
 from ..templates.direct import Fields, NotDirectError, Reference, references, render_direct
 from ..templates.render import Fault, render_rows, to_json
@@ -110,6 +110,8 @@ class Renderer:
     ) -> list[Any]:
         def render(*, large_too: bool) -> list[Any]:
             def plain(reference: Reference | None, value: Any) -> Any:
+                if self._step.action.takes_frames and is_frame(value):
+                    return value
                 is_large = not isinstance(value, (dict, list)) or len(value) > _SMALL
                 if is_large and not large_too:
                     raise _LargeError

@@ -140,6 +140,8 @@ class Action:
         Whether a node of this action may name a credential.
     is_pure : bool
         Whether the value follows from the rendered parameters alone, without I/O or waiting.
+    takes_frames : bool
+        Whether a parameter that is only a reference to a frame gets the frame, not its records.
     """
 
     name: ClassVar[str]
@@ -147,6 +149,7 @@ class Action:
     parameters: ClassVar[type[Parameters]]
     credential: ClassVar[Literal["never", "optional"]] = "never"
     is_pure: ClassVar[bool] = False
+    takes_frames: ClassVar[bool] = False
 
     def compile(self, parameters: Mapping[str, Any]) -> CompiledValue:
         """Prepare ``with:`` for rendering.

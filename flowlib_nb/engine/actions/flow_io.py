@@ -55,6 +55,7 @@ class OutputAction(Action):
     summary = "The flow's result."
     parameters = OutputParameters
     is_pure = True
+    takes_frames = True
 
     def run_pure(self, context: ActionContext, parameters: OutputParameters) -> Any:
         """Return the value."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from ...errors import NodeError
-from ...frames import to_frame
+from ...frames import to_frame, to_plain
 from .base import Action, ActionContext, Parameters
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class FrameParameters(Parameters):
     """Parameters of ``frame``."""
 
-    value: Any = Field(description="Records, columns or a response; a frame arrives as records.")
+    value: Any = Field(description="A frame, records, columns or a response.")
     flatten: bool = Field(
         default=False,
         description="Make columns of members of mappings: address.city; lists stay as they are.",
@@ -33,6 +33,7 @@ class FrameAction(Action):
     name = "frame"
     summary = "A value as a DataFrame: columns chosen, renamed, nested ones flattened."
     parameters = FrameParameters
+    takes_frames = True
 
     async def run(self, context: ActionContext, parameters: FrameParameters) -> pd.DataFrame:
         """Make the frame in a thread."""
@@ -40,7 +41,7 @@ class FrameAction(Action):
 
 
 def _frame(parameters: FrameParameters) -> pd.DataFrame:
-    value = parameters.value
+    value = to_plain(parameters.value) if parameters.flatten else parameters.value
     frame = to_frame(_flat(value) if parameters.flatten else value)
     if parameters.columns is None:
         return frame
