@@ -88,7 +88,7 @@ def test_a_run_shows_its_result_its_nodes_and_its_errors(lab: Lab) -> None:
         expect(nodes.get_by_role("row", name=row)).to_be_visible()
     expect(lab.errors()).to_have_count(1)
     expect(lab.errors()).to_contain_text("The node 'broken' failed.")
-    expect(lab.errors()).to_contain_text("line 4, column 36")
+    expect(lab.errors()).to_contain_text("line 4, column 48")
     for noise in ("Traceback", "flowlib_nb", "site-packages", ".py"):
         assert noise not in failed.inner_text()
 
