@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from ...errors import FlowlibError
 from ..options.records import Limits, Location, shown
-from .events import Event, NodeEnded, RunEnded
+from .events import Event, NodeEnded
 
 if TYPE_CHECKING:
     from .changes import Batch, Changes
     from .values import Redact
 
-# So many events may wait with their values, so many at all; ends of runs are always taken.
+# So many events may wait with their values, so many at all; runs themselves are always taken.
 WAITING_WITH_VALUES = 1_000
 WAITING = 20_000
 # After the first event of a batch, so that the batch is not of one.
@@ -91,7 +91,7 @@ class Writer:
         """Take an event; returns at once, and never fails."""
         with self._changed:
             waiting = len(self._waiting)
-            if self._is_closing or (waiting >= WAITING and not isinstance(item.event, RunEnded)):
+            if self._is_closing or (waiting >= WAITING and isinstance(item.event, NodeEnded)):
                 return
             self._waiting.append(item if waiting < WAITING_WITH_VALUES else item.without_values())
             self._taken += 1
