@@ -92,8 +92,8 @@ def joined(parts: Mapping[str, Any]) -> Any:
     for name, part in parts.items():
         if not isinstance(part, list):
             raise NodeError(
-                f"concat joins lists or frames; {name} gave {type(part).__name__}.",
-                hint="Collect an array or an object instead.",
+                f"concat joins lists, or frames, not both; {name} gave {type(part).__name__}.",
+                hint="Take array or object instead.",
             )
         items += part
     return items

@@ -52,6 +52,8 @@ class Flow:
         first_line: int = 1,
         vault: Vault | None = None,
     ) -> None:
+        if not isinstance(text, str):
+            raise InputError(f"A flow is made of its YAML text, not of {type(text).__name__}.")
         self.text = text
         self._parsed = parse(text, first_line=first_line)
         self._vault = vault
@@ -274,6 +276,8 @@ class Flow:
         Run
             ``wait()`` and ``cancel()`` it.
         """
+        if not isinstance(inputs, Mapping | None) or not isinstance(mock, Mapping | None):
+            raise InputError("inputs and mock are mappings of names to values.")
         given = dict(inputs or {})
         namespace = notebook_namespace() if functions is None else functions
         plan, problems = self._checked(given)

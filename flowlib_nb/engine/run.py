@@ -186,7 +186,11 @@ class Run:
         """A row for each failed iteration of ``each``: node, index, item, error."""
         import pandas as pd
 
-        rows = [(s.name, f) for s in self._nodes.values() for f in s.failed_items]
+        rows = [
+            (state.name, failed)
+            for state in self._nodes.values()
+            for failed in sorted(state.failed_items, key=lambda item: item.index)
+        ]
         return pd.DataFrame(
             {
                 "node": pd.Series([name for name, _ in rows], dtype=object),
@@ -281,6 +285,8 @@ class Run:
         """
         if not self._finished.is_set() or self._resume is None:
             raise InputError("The run has not ended.", hint="Wait for it, or cancel it: run.wait()")
+        if not isinstance(with_, Mapping | None):
+            raise InputError("with_ is a mapping of nodes to values.")
         run = self._resume(dict(with_ or {}))
         return run.wait() if wait else run
 

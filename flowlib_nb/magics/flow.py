@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ class FlowMagics(Magics, Configurable):
         if arguments is None:
             return None
         variable = arguments.output or variable
-        if variable is not None and not variable.isidentifier():
+        if variable is not None and (not variable.isidentifier() or keyword.iskeyword(variable)):
             raise UsageError(f"%%flow: {variable!r} cannot be the name of a variable.")
         flow = self._flow(arguments, cell)
         inputs = self._inputs(arguments.inputs)

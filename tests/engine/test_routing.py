@@ -143,6 +143,10 @@ def test_switch(switch: str, taken: list[str]) -> None:
         ("s: {uses: js, needs: {way: [one, tow]}, with: {code: '1'}}", "no branch tow"),
         ("s: {uses: js, needs: {plain: one}, with: {code: '1'}}", "(js) has no branches"),
         ("s: {uses: switch, with: {cases: {}}}", "'cases' is not right"),
+        ("s: {uses: if, with: {condition: inputs.x > 5}}", "one template and nothing else"),
+        ("s: {uses: if, with: {condition: '{{ 1 }} > 3'}}", "one template and nothing else"),
+        ("s: {uses: if, with: {condition: 'false'}}", "one template and nothing else"),
+        ("s: {uses: switch, with: {cases: {a: 1 > 0}}}", "one template and nothing else"),
     ],
 )
 def test_branches_are_checked_before_anything_runs(node: str, problem: str) -> None:

@@ -448,3 +448,27 @@ def test_bodies_that_are_wrong(code: str, problem: str, line: int) -> None:
     found = fl.Flow.from_yaml(text).validate()
     assert problem in str(found[0])
     assert found[0].line == line + 1
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_a_function_that_ends_the_interpreter_ends_only_its_node(kind: type[BaseException]) -> None:
+    def leave() -> None:
+        raise kind
+
+    async def leave_later() -> None:
+        raise kind
+
+    for function in (leave, leave_later):
+        result = run("nodes: {a: {uses: python, with: {function: f}}}", f=function)
+        assert f"f() raised {kind.__name__}" in str(result.error)
+    assert output("nodes: {a: {uses: js, with: {code: 1 + 1}}}") == 2
+
+
+def test_arguments_of_the_wrong_kind() -> None:
+    with pytest.raises(fl.InputError, match="YAML text, not of int"):
+        fl.Flow(3)  # type: ignore[arg-type]
+    flow = fl.Flow("nodes: {a: {uses: js, with: {code: 1}}}")
+    with pytest.raises(fl.InputError, match="mappings"):
+        flow.run("x")  # type: ignore[arg-type]
+    with pytest.raises(fl.InputError, match="mapping"):
+        flow.run().resume("p")  # type: ignore[arg-type]

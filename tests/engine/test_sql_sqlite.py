@@ -107,6 +107,30 @@ class TestStatements:
         sql = "select count(*) as n from orders where name in (select value from json_each({{ inputs.x }}))"
         assert value(sql, {"x": ["ann", "bob"]})["n"].tolist() == [2]
 
+    @pytest.mark.parametrize(
+        ("names", "condition", "left"),
+        [
+            (["ann", "bob"], "name in ({{ inputs.x }})", 1),
+            (["ann", "bob"], "name NOT IN ( {{ inputs.x }} )", 2),
+            ([], "name in ({{ inputs.x }})", 3),
+            (["x'; drop table orders; --"], "name in({{ inputs.x }}) and 1 = {{ 1 }}", 2),
+            ("ann", "name in ({{ inputs.x }})", 2),
+            ("ann", "name in ({{ inputs.x }}, {{ 'bob' }})", 1),
+        ],
+    )
+    def test_a_list_stands_for_the_values_of_in(
+        self, shop: Path, names: object, condition: str, left: int
+    ) -> None:
+        run(f"delete from orders where {condition}", {"x": names}).raise_for_status()
+        assert count(shop) == left
+
+    def test_a_list_among_the_values_of_in_is_refused(self, shop: Path) -> None:
+        error = run(
+            "delete from orders where name not in ({{ inputs.x }}, 'z')", {"x": ["a"]}
+        ).error
+        assert "a list stands alone" in str(error)
+        assert count(shop) == 3
+
     def test_changes_are_committed_and_counted(self, shop: Path) -> None:
         assert value("insert into orders (id) values ({{ inputs.n }}), (8)", {"n": 7}) == {
             "rows_affected": 2

@@ -55,6 +55,9 @@ async def call(
         return await context.in_thread(lambda: function(*first, **arguments))
     except NodeError:
         raise
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        # These would end the engine's loop.
+        raise NodeError(f"{name}() raised {type(error).__name__}.") from None
     except Exception as error:
         raise RetryableError(f"{name}() raised {_description(error, function)}") from None
 

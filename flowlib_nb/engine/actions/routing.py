@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
 from ...models.flow import Branch
+from ...templates.compiler import compile_value
+from ...templates.tokenizer import TemplateSyntaxError
 from ..collecting import joined
-from .base import Action, ActionContext, Parameters
+from .base import Action, ActionContext, ParameterProblem, Parameters
 
 
 def is_true(value: Any) -> bool:
@@ -24,6 +26,20 @@ def is_true(value: Any) -> bool:
     if isinstance(value, float):
         return value == value and value != 0
     return True
+
+
+_NO_CONDITION = "A condition is one template and nothing else: {{ inputs.x > 5 }}."
+
+
+def _is_plain_text(value: Any) -> bool:
+    """Whether a value is a text that is not exactly one template."""
+    if not isinstance(value, str):
+        return False
+    try:
+        fields = compile_value(value).fields
+    except TemplateSyntaxError:
+        return False  # which is reported by itself
+    return not (len(fields) == 1 and fields[0].is_exact)
 
 
 class IfParameters(Parameters):
@@ -45,6 +61,11 @@ class IfAction(Action):
     def branches(self, parameters: Mapping[str, Any]) -> tuple[Branch, ...]:
         """Name both."""
         return (True, False)
+
+    def check(self, parameters: Mapping[str, Any]) -> Iterator[ParameterProblem]:
+        """Find a condition that is a text, which would always be true."""
+        if _is_plain_text(parameters.get("condition")):
+            yield ParameterProblem(("condition",), 0, _NO_CONDITION)
 
     def taken(self, value: Any) -> tuple[Branch, ...]:
         """Return the one that the value is."""
@@ -89,6 +110,15 @@ class SwitchAction(Action):
         if isinstance(default, str) and default not in named:
             named.append(default)
         return tuple(named)
+
+    def check(self, parameters: Mapping[str, Any]) -> Iterator[ParameterProblem]:
+        """Find conditions that are texts, which would always be true."""
+        cases = parameters.get("cases")
+        if "value" in parameters or not isinstance(cases, Mapping):
+            return
+        for name, case in cases.items():
+            if _is_plain_text(case):
+                yield ParameterProblem(("cases", name), 0, _NO_CONDITION)
 
     def taken(self, value: Any) -> tuple[Branch, ...]:
         """Return the names in the value."""

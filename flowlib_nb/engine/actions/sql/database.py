@@ -21,7 +21,7 @@ from .address import (
 from .masking import Mask
 from .rows import frame_of_rows
 from .stopping import Stopper
-from .text import is_streamable, name_markers
+from .text import expanded_lists, is_streamable, name_markers
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, CursorResult, Engine
@@ -87,7 +87,13 @@ def query_database(
     is_reading = is_streamable(query, url.get_backend_name())
     if is_reading and (file := missing_file(url)):
         raise NodeError(f"The database file {file.name!r} of {credential.name!r} does not exist.")
-    bound = {f"p{n}": _bindable(parameters[n - 1], url.get_driver_name()) for n in used}
+    text, lists = expanded_lists(text, {n: parameters[n - 1] for n in used})
+    bound = {
+        f"p{n}": parameters[n - 1]
+        if f"p{n}" in lists
+        else _bindable(parameters[n - 1], url.get_driver_name())
+        for n in used
+    }
     failure: FlowlibError | None = None
     stage = "connect"
     try:
@@ -97,7 +103,7 @@ def query_database(
             if url.get_backend_name() == "sqlite":
                 guard_files(driver)
             with stopper.watching(_stop(engine, driver)), connection.begin():
-                result = _execute(connection, text, bound, stream=is_reading)
+                result = _execute(connection, text, bound, lists, stream=is_reading)
                 return _answer(result, max_rows)
     except FlowlibError:
         raise
@@ -123,14 +129,16 @@ def _engine(url: URL) -> Iterator[Engine]:
 
 
 def _execute(
-    connection: Connection, text: str, bound: dict[str, Any], *, stream: bool
+    connection: Connection, text: str, bound: dict[str, Any], lists: set[str], *, stream: bool
 ) -> CursorResult[Any]:
+    from sqlalchemy import bindparam
     from sqlalchemy import text as sql_text
 
     options: dict[str, Any] = {}
     if stream:
         options = {"stream_results": True, "max_row_buffer": _BATCH_ROWS}
-    return connection.execute(sql_text(text), bound, execution_options=options)
+    statement = sql_text(text).bindparams(*(bindparam(name, expanding=True) for name in lists))
+    return connection.execute(statement, bound, execution_options=options)
 
 
 def _answer(result: CursorResult[Any], max_rows: int) -> Any:

@@ -9,8 +9,9 @@ place counts as code only when it is code by all readings that the database may 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ....errors import NodeError
 from ....templates.compiler import Code
@@ -26,6 +27,9 @@ _ROWS = frozenset({"select", "with", "values", "table"})
 # What a cursor on the server cannot be declared for.
 _CHANGES = frozenset({"insert", "update", "delete", "merge", "into"})
 _WORD = re.compile(r"\w+")
+_IN = re.compile(r"(?P<in>\bin)\s*\((?P<values>[^()]*)\)", re.IGNORECASE)
+_NAMED = re.compile(r"(?<![\w:\\]):p(\d+)\b")
+_ONLY_ONE = re.compile(r"\s*:p\d+\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,44 @@ def bind_templates(query: str) -> tuple[str, list[Code]]:
         if span := _around(place, spans):
             raise _misplaced(expression, span)
     return text, [Code(e.source, False, ("query",), e.start) for e in expressions]
+
+
+def expanded_lists(text: str, values: Mapping[int, Any]) -> tuple[str, set[str]]:
+    """Let a list stand for the values of an ``in (…)``.
+
+    Parameters
+    ----------
+    text : str
+        From :func:`name_markers`.
+    values : mapping of int to object
+        Of the numbers that it names.
+
+    Returns
+    -------
+    str, set of str
+        The text without the parentheses around such a list, which SQLAlchemy puts there itself,
+        and the names of these lists.
+
+    Raises
+    ------
+    NodeError
+        A list is one of several values: as a whole it would be equal to nothing.
+    """
+    lists: set[str] = set()
+
+    def without_parentheses(match: re.Match[str]) -> str:
+        numbers = [int(number) for number in _NAMED.findall(match["values"])]
+        if not any(isinstance(values.get(number), list) for number in numbers):
+            return match[0]
+        if not _ONLY_ONE.fullmatch(match["values"]):
+            raise NodeError(
+                "In in (…) a list stands alone, for all of its values.",
+                hint="Join them in the template: {{ [...a, b] }}.",
+            )
+        lists.add(f"p{numbers[0]}")
+        return f"{match['in']} :p{numbers[0]} "
+
+    return _IN.sub(without_parentheses, text), lists
 
 
 def name_markers(query: str, values: int, dialect: str) -> tuple[str, set[int]]:
