@@ -17,6 +17,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
         What could have been meant.
     """
     names = sorted(known)
-    if close := get_close_matches(name, names, n=1, cutoff=0.6):
+    same = [other for other in names if other.casefold() == name.casefold()]
+    if close := same or get_close_matches(name, names, n=1, cutoff=0.6):
         return f"Did you mean {close[0]!r}?"
     return f"Known: {', '.join(names)}." if 0 < len(names) <= 12 else None

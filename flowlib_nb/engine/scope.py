@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -51,7 +51,7 @@ class Upstream(Mapping[str, Any]):
             return self._values[name]
         raise KeyError(name)
 
-    @cached_property
+    @functools.cached_property
     def _names(self) -> list[str]:
         return [name for name in self._plan.upstream(self._step.name) if name in self._values]
 
@@ -125,17 +125,17 @@ class Scope:
 
     def _part(self, name: str, reach: Reach) -> Any:
         if name not in (INPUT, PREVIOUS):
-            value = _with_rows(self.value(name), reach)
-            return reached(value, reach, lambda way, value: self._raw(name, way, value))
+            text = functools.partial(self._raw, name)
+            return reached(self.value(name), reach, text, _with_rows)
         members = self._members(name)
 
-        def text(way: Way, value: Any) -> Any:
+        def text_of_member(way: Way, value: Any) -> Any:
             # The same texts as where a member is named by itself.
             if way:
                 return self._raw(str(way[0]), way[1:], value)
             return {member: self._raw(member, (), value) for member, value in members.items()}
 
-        return reached(members, reach, text)
+        return reached(members, reach, text_of_member, _with_rows)
 
     def _members(self, name: str) -> dict[str, Any]:
         nodes = {node: self._nodes[node] for node in sorted(self._nodes)}
@@ -152,8 +152,11 @@ class Scope:
 
 
 def _with_rows(value: Any, reach: Reach) -> Any:
-    """A frame of which single rows are used as an object of these rows."""
-    if not is_frame(value) or not all(isinstance(step, int) for step in reach):
+    """A frame of which single rows or the length are used as an object of these."""
+    if not is_frame(value):
+        return value
+    if not all(isinstance(step, int) or step == "length" for step in reach):
         return value
     rows = [step for step in reach if isinstance(step, int) and step < len(value)]
-    return {str(row): to_plain(value.iloc[row : row + 1])[0] for row in rows} if reach else value
+    records = {str(row): to_plain(value.iloc[row : row + 1])[0] for row in rows}
+    return {**records, "length": len(value)}

@@ -55,6 +55,9 @@ class Reference:
             The way leads through something else than dicts and lists that have these members.
         """
         for step in self.way:
+            if step == "length" and isinstance(value, list):
+                value = len(value)
+                continue
             if isinstance(value, dict):
                 is_there = isinstance(step, str) and step in value
             else:

@@ -1,8 +1,8 @@
 """Which part of a value a template can reach, so that no more of it is sent to the sandbox.
 
 ``rows[9].price`` looks at one number of what may be a million rows. In the part that is sent, a
-list of which single items are used is an object with their indexes as keys: code that uses nothing
-else of it cannot tell.
+list of which single items or the length are used is an object with these as members: code that uses
+nothing else of it cannot tell.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def reached(
     value: Any,
     reach: Reach,
     whole: Callable[[Way, Any], Any] = lambda way, value: value,
+    opened: Callable[[Any, Reach], Any] = lambda value, reach: value,
     way: Way = (),
 ) -> Any:
     """The part of a value that code can reach.
@@ -63,6 +64,9 @@ def reached(
         What the code uses of it.
     whole : callable, optional
         What stands for a member that is used as a whole: of the way to it and the member.
+    opened : callable, optional
+        Gives a dict or a list with the members that are used of what is neither: of a value, and
+        what is used of it.
     way : tuple
         The way to ``value``.
 
@@ -73,18 +77,21 @@ def reached(
     """
     if not reach:
         return whole(way, value)
+    held, value = value, opened(value, reach)
     part = {}
     for step, inner in reach.items():
         if step in INHERITED:
-            return whole(way, value)
+            return whole(way, held)
         if isinstance(value, dict):
             if not {str}.issuperset(map(type, value)):
-                return whole(way, value)  # JSON will make texts of its keys
+                return whole(way, held)  # JSON will make texts of its keys
             if str(step) in value:
-                part[str(step)] = reached(value[str(step)], inner, whole, (*way, step))
+                part[str(step)] = reached(value[str(step)], inner, whole, opened, (*way, step))
         elif isinstance(value, (list, tuple)) and isinstance(step, int):
             if step < len(value):
-                part[str(step)] = reached(value[step], inner, whole, (*way, step))
+                part[str(step)] = reached(value[step], inner, whole, opened, (*way, step))
+        elif isinstance(value, (list, tuple)) and step == "length":
+            part["length"] = reached(len(value), inner, whole, opened, (*way, step))
         else:
-            return whole(way, value)
+            return whole(way, held)
     return part

@@ -35,6 +35,8 @@ def test_a_flow_sends_what_it_reaches() -> None:
         None,
     ]
     assert value("{{ frame.length + frame[0].price }}") == 3.5
+    frame["x"] = object()
+    assert value("{{ [frame.length > 1, all.rows.length, inputs.frame.length] }}") == [True, 1, 2]
 
 
 def test_a_row_of_a_frame_does_not_stand_for_the_frame() -> None:

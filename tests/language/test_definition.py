@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from flowlib_nb.hints import did_you_mean
 from flowlib_nb.language.definition import parse
 
 
@@ -63,3 +64,10 @@ def test_names_that_templates_could_not_use() -> None:
 def test_what_is_no_flow_at_all() -> None:
     for text in ("", "hello", "- a", "3"):
         assert codes(text) == [("flow_form", 1)]
+
+
+def test_a_name_in_other_letters_is_what_was_meant() -> None:
+    assert did_you_mean("ORDERS", ["orders", "ORDER5"]) == "Did you mean 'orders'?"
+    assert did_you_mean("ordres", ["orders", "items"]) == "Did you mean 'orders'?"
+    assert did_you_mean("x", ["alpha", "beta"]) == "Known: alpha, beta."
+    assert did_you_mean("x", []) is None
