@@ -77,7 +77,7 @@ class Template:
         InputError
             The scope is no mapping.
         TypeError
-            A value has no JSON form; a frame is given as ``df.to_dict("records")``.
+            A value has no JSON form; a frame is a list of records.
         """
         from ..sandbox.pool import sandbox
 
@@ -164,8 +164,10 @@ def compile_template(template: Any) -> Template:
 
 
 def _sent(name: str, value: Any) -> bytes:
+    from ..frames.convert import to_plain
+
     try:
-        return to_json(value)
+        return to_json(to_plain(value))
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
 

@@ -489,5 +489,13 @@ def test_hints() -> None:
         fl.render("{{ (() => { throw {code: 5} })() }}")
     with pytest.raises(fl.InputError, match="mapping of names to values, not int"):
         fl.render("{{ a }}", 5)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"^frame: a value of type DataFrame"):
-        fl.render("{{ frame }}", {"frame": pd.DataFrame({"a": [1]})})
+    with pytest.raises(TypeError, match=r"^thing: a value of type object"):
+        fl.render("{{ thing }}", {"thing": object()})
+
+
+def test_a_frame_is_a_list_of_records() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    assert fl.render("{{ [f.length, f[1].a, f] }}", {"f": frame}) == [
+        2, 2, [{"a": 1, "b": "x"}, {"a": 2, "b": None}],
+    ]  # fmt: skip
+    assert fl.render("{{ d.f.map(r => r.a) }}", {"d": {"f": frame}}) == [1, 2]
