@@ -26,6 +26,8 @@ from .worker_process import (
 
 # Between the engine's own clock and the parent's: room to answer "timeout" rather than be killed.
 HARD_GRACE = 0.15
+# Of the memory limit there may be one value in an answer for so many.
+_BYTES_A_VALUE = 16
 # Sources in one request: the parent's clock must not run out over a long flow's many templates.
 CHECKED_AT_ONCE = 100
 
@@ -135,6 +137,7 @@ class Sandbox(SingletonConfigurable):
         header = {"operation": "evaluate", "program_bytes": len(text)}
         answer = self._ask(Frame(header, text + payload), expression)
         if answer.header["status"] == "ok":
+            self._require_holdable(answer.body, expression)
             return answer.body
         raise self._failure(answer.header["code"], answer.header["message"], expression)
 
@@ -232,6 +235,17 @@ class Sandbox(SingletonConfigurable):
         for worker in [*mine, *lost]:
             worker.kill()
 
+    def _require_holdable(self, answer: bytes, expression: str) -> None:
+        """Refuse what would take much more of this process than of the worker.
+
+        An empty list is two bytes of JSON and 56 in Python.
+        """
+        values = sum(answer.count(mark) for mark in (b",", b"[", b"{"))
+        most = (self.memory_limit << 20) // _BYTES_A_VALUE
+        if values > most:
+            message = f"the result has about {values:,} values; the limit is {most:,}"
+            raise self._failure("values", message, expression)
+
     def _failure(self, code: str, message: str, expression: str) -> TemplateError:
         texts = {
             "timeout": (
@@ -246,13 +260,17 @@ class Sandbox(SingletonConfigurable):
                 message,
                 "Pass it less data, or raise the limit: %config Sandbox.process_limit = …",
             ),
+            "values": (
+                message,
+                "Return less, or raise the limit: %config Sandbox.memory_limit = …",
+            ),
             "output_size": (
                 message,
                 "Return less, or raise the limit: %config Sandbox.output_limit = …",
             ),
         }
         text, hint = texts.get(code, (message, None))
-        code = "memory" if code == "process_memory" else code
+        code = {"process_memory": "memory", "values": "output_size"}.get(code, code)
         return TemplateError(code, text, expression=expression, hint=hint)
 
     def _take(self) -> WorkerProcess:

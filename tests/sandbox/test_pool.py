@@ -138,6 +138,16 @@ def test_later_workers_take_over_what_the_first_compiled(
         assert fresh().evaluate("'1'", b"{}") == evaluated
 
 
+@pytest.mark.parametrize("engine", ["wasm", "native"])
+def test_an_answer_of_too_many_values(fresh: Callable[..., Sandbox], engine: str) -> None:
+    box = fresh(engine=engine, memory_limit=16, time_limit=20.0)
+    assert len(box.evaluate("['[', '[],'.repeat(4e5), '1]'].join('')", b"{}")) > 1e6
+    with pytest.raises(TemplateError, match="values; the limit is 1,048,576") as caught:
+        box.evaluate("['[', '[],'.repeat(1e6), '1]'].join('')", b"{}")
+    assert caught.value.code == "output_size"
+    assert "memory_limit" in (caught.value.hint or "")
+
+
 def test_checking(box: Sandbox) -> None:
     def parsed(*sources: str) -> list[str]:
         return [f"{PARSED} {source}" for source in sources]
