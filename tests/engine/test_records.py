@@ -347,10 +347,13 @@ def test_more_than_can_be_written_is_left_out(
         recorder.node_ended(ended("r1", name))
     recorder.run_ended(RunEnded("r1", "success", 1.0, None))
     recorder.run_started(started("r2", "a"))
+    recorder.node_ended(ended("r2", "a"))
     recorder.run_ended(RunEnded("first", "success", 1.0, None))
     gate.set()
     recorder.flush()
-    assert sorted(run.id for run in runs) == ["first", "r1"]
+    # Runs are always there, of nodes those that there was room for.
+    assert sorted(run.id for run in runs) == ["first", "r1", "r2"]
+    assert runs["r2"].trace["status"].tolist() != ["success"]
     run = runs["r1"]
     assert run.status == "success"
     assert [run[name].output for name in "abc"] == [2, 2, None]
