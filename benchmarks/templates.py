@@ -339,7 +339,7 @@ def single() -> None:
             for pause in (0.0, 0.005):
                 times = []
                 for _ in range(300):
-                    times.append(clock(call))
+                    times.append(clock(call, is_short=True))
                     time.sleep(pause)
                 medians.append(statistics.median(times) * 1e6)
             print(f"  {engine:48} {medians[0]:16.0f} µs {medians[1]:9.0f} µs", flush=True)
@@ -413,7 +413,9 @@ def spawn() -> None:
                     for _ in range(20):
                         time.sleep(0.003)
                         calls[name].append(
-                            clock(lambda: worker.ask(frame, 10.0, most_bytes=1 << 30))
+                            clock(
+                                lambda: worker.ask(frame, 10.0, most_bytes=1 << 30), is_short=True
+                            )
                         )
                 finally:
                     worker.kill()
