@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FlowFailedError, FlowlibError, NodeError, Problem
 from .background import background
 from .plan import Plan
 from .session import find_flow
+
+if TYPE_CHECKING:
+    from .run import Run
 
 # How deeply flows may hold each other: more is taken for a circle.
 _DEEPEST = 10
@@ -84,7 +87,7 @@ async def run_subflow(namespace: Mapping[str, Any], name: str, inputs: Mapping[s
     try:
         # Checking it and opening the vault would hold up the engine.
         flow = await background().in_thread(find_flow, name, namespace)
-        run = await background().in_thread(lambda: flow.start(inputs, functions=namespace))
+        run = await _started(lambda: flow.start(inputs, functions=namespace))
         assert run._future is not None
         await asyncio.wrap_future(run._future)
     finally:
@@ -93,3 +96,20 @@ async def run_subflow(namespace: Mapping[str, Any], name: str, inputs: Mapping[s
         return run.raise_for_status().output
     except FlowFailedError as error:
         raise NodeError(f"The flow {name!r} failed. {error.message}") from None
+
+
+async def _started(start: Callable[[], Run]) -> Run:
+    """Start a run in a thread; whoever is cancelled meanwhile cancels it as soon as it is there."""
+    starting = asyncio.ensure_future(background().in_thread(start))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(_cancel)
+        raise
+
+
+def _cancel(starting: asyncio.Future[Run]) -> None:
+    if starting.cancelled() or starting.exception() is not None:
+        return
+    if (future := starting.result()._future) is not None:
+        future.cancel()

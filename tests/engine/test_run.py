@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import flowlib_nb as fl
+from flowlib_nb.engine import actions as actions_module
 
 
 def run(text: str, inputs: dict | None = None, **functions: object) -> fl.Run:
@@ -381,7 +382,10 @@ def test_a_run_answers_for_unknown_nodes() -> None:
         run("nodes: {alpha: {uses: js, with: {code: '1'}}}")["alpah"]
 
 
-def test_custom_actions() -> None:
+def test_custom_actions(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Other tests look at all actions that there are.
+    monkeypatch.setattr(actions_module, "_actions", dict(actions_module._actions))
+
     @fl.action("acme.lookup")
     def lookup(ctx: object, sku: str, limit: int = 10) -> list[dict]:
         """Look a thing up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,8 +81,6 @@ def test_a_circle_ends() -> None:
 
 
 def test_cancelling_cancels_what_is_within() -> None:
-    import threading
-
     started = threading.Event()
 
     def nap() -> None:
@@ -99,3 +98,25 @@ def test_cancelling_cancels_what_is_within() -> None:
     assert inner is not None
     inner.wait()
     assert (result.status, inner.status) == ("cancelled", "cancelled")
+
+
+def test_cancelling_while_it_is_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, go_on = threading.Event(), threading.Event()
+    slow = fl.Flow.from_yaml("nodes: {x: {uses: wait, with: {seconds: 600}}}", name="slow")
+    start = slow.start
+
+    def held(*args: object, **options: object) -> fl.Run:
+        run = start(*args, **options)  # type: ignore[arg-type]
+        started.set()
+        go_on.wait(60)
+        return run
+
+    monkeypatch.setattr(slow, "start", held)
+    session.named_flows["slow"] = slow
+    outer = fl.Flow.from_yaml("nodes: {a: {uses: subflow, with: {flow: slow}}}").start(functions={})
+    assert started.wait(20)
+    outer.cancel()
+    go_on.set()
+    inner = session.last_run("slow")
+    assert inner is not None
+    assert inner.wait().status == "cancelled"
