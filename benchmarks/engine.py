@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from typing import Any
 
-from measuring import Timed, clock, in_turn, ratio
+from measuring import Timed, clock, in_turn, ratio, records
 
 NODES, ROUNDS = 1000, 7
 SIZES = (1000, 2500, 5000, 10_000)
@@ -361,22 +361,6 @@ def http() -> None:
 # ---------------------------------------------------------------------------- crossing
 
 
-def table() -> list[dict[str, Any]]:
-    return [
-        {
-            "id": number,
-            "name": f"product {number}",
-            "price": number % 977 + 0.25,
-            "qty": number % 13 + 1,
-            "city": "Utrecht",
-            "country": "NL",
-            "active": number % 2 == 0,
-            "note": "a note of some length",
-        }
-        for number in range(ROWS)
-    ]
-
-
 def crossing() -> None:
     """A large value on its way through JavaScript, SQL and a DataFrame."""
     import duckdb
@@ -388,7 +372,7 @@ def crossing() -> None:
 
     box = sandbox()
     box.memory_limit, box.time_limit, box.output_limit = 1024, 60.0, 256
-    rows = table()
+    rows = records(ROWS)
     query = "select * from picked where price > 1"
     flow = flowlib_nb.Flow(
         textwrap.dedent(f"""

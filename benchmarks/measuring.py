@@ -6,6 +6,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 Timed = Callable[[], float]
 
@@ -33,3 +34,20 @@ def in_turn(contenders: dict[str, Timed], rounds: int) -> dict[str, list[float]]
 def ratio(one: Sequence[float], other: Sequence[float]) -> float:
     """How many times as long the first takes: the median of the rounds' ratios."""
     return statistics.median(a / b for a, b in zip(one, other, strict=True))
+
+
+def records(count: int) -> list[dict[str, Any]]:
+    """Rows of 8 fields."""
+    return [
+        {
+            "id": number,
+            "name": f"product {number}",
+            "price": number % 977 + 0.25,
+            "qty": number % 13 + 1,
+            "city": "Utrecht",
+            "country": "NL",
+            "active": number % 2 == 0,
+            "note": "a note of some length",
+        }
+        for number in range(count)
+    ]

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from measuring import Timed, clock, in_turn, ratio
+from measuring import Timed, clock, in_turn, ratio, records
 
 ROWS, BATCH, ROUNDS = 100_000, 10_000, 5
 EMSCRIPTEN = "0.32.0"
@@ -68,22 +68,6 @@ for await (const line of createInterface({ input: process.stdin })) {
   console.log(JSON.stringify([seconds, values.slice(0, 2), values.length]));
 }
 """
-
-
-def rows() -> list[dict[str, Any]]:
-    return [
-        {
-            "id": number,
-            "name": f"product {number}",
-            "price": number % 977 + 0.25,
-            "qty": number % 13 + 1,
-            "city": "Utrecht",
-            "country": "NL",
-            "active": number % 2 == 0,
-            "note": "a note of some length",
-        }
-        for number in range(ROWS)
-    ]
 
 
 @contextmanager
@@ -214,7 +198,7 @@ def jsonata(data: Sequence[dict[str, Any]], template: str) -> Timed:
 
 def throughput() -> None:
     print(f"Throughput over {ROWS:,} rows of 8 fields in batches of {BATCH:,}, {ROUNDS} rounds\n")
-    data = rows()
+    data = records(ROWS)
     limits = {"time_limit": 60.0, "memory_limit": 512, "output_limit": 128}
     with (
         tempfile.TemporaryDirectory(prefix="flowlib-benchmark-") as name,
@@ -276,7 +260,7 @@ def node() -> None:
 
     box = sandbox()
     box.memory_limit, box.time_limit = 512, 30.0
-    data = rows()
+    data = records(ROWS)
     given = {"rows": data, "region": "EU"}
     text = (
         "inputs: {rows: [], region: ''}\n"

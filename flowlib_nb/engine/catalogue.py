@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from ..errors import InputError
-from ..language.problems import did_you_mean
+from ..hints import did_you_mean
 from ..models.catalogue import ActionInfo, ParameterInfo
 from .actions import Action, actions
 from .schema import Schema, description_of, parameters_schema

@@ -63,9 +63,13 @@ def check_names(plan: Plan, namespace: Mapping[str, Any]) -> Iterator[Problem]:
     namespace : mapping
         The notebook's variables.
     """
+    nodes = set(plan.steps)
     for step in plan.steps.values():
-        nodes = set(plan.steps) - {step.name}
-        for found in step.action.check_names(step.definition.with_, nodes, namespace):
+        # Not the node itself; and no set of its own for each of many nodes.
+        nodes.discard(step.name)
+        problems = list(step.action.check_names(step.definition.with_, nodes, namespace))
+        nodes.add(step.name)
+        for found in problems:
             path = (*step.path, "with", *found.path)
             position = plan.source.position(path, found.offset)
             yield Problem("unknown_name", found.message, path, position)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import FlowValidationError, Problem
-from ..language.problems import did_you_mean
+from ..hints import did_you_mean
 from .plan import Plan
 
 _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)", re.ASCII)

@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from ..errors import InputError, Problem
-from ..language.problems import did_you_mean
+from ..hints import did_you_mean
 from ..language.source import Path, Source
 from ..models.flow import Branch, FlowDefinition, NodeDefinition
 from ..templates.compiler import Code, CompiledValue, compile_value

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from ..errors import FlowFailedError, FlowlibError, InputError
 from ..frames import row_count, to_frame
-from ..language.problems import did_you_mean
+from ..hints import did_you_mean
 from ..models.run import NodeState, RunSnapshot, Status
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..language.problems import did_you_mean
+from ..hints import did_you_mean
 
 if TYPE_CHECKING:
     from .flow import Flow

@@ -12,8 +12,6 @@ from .source import Path, Source
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-__all__ = ["did_you_mean", "from_pydantic"]
-
 _CODES = {"missing": "missing", "extra_forbidden": "unknown_key"}
 
 

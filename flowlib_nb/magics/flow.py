@@ -106,7 +106,7 @@ class FlowMagics(Magics, Configurable):
         if arguments.name in named_flows:
             return named_flows[arguments.name]
         if arguments.name:
-            from ..language.problems import did_you_mean
+            from ..hints import did_you_mean
 
             hint = did_you_mean(arguments.name, named_flows)
             raise InputError(

@@ -52,6 +52,8 @@ _COUNTED = re.compile(rb"[\w$)\]][ \t]*\Z")
 _TEXTS = frozenset(
     "string string_fragment template_string regex_pattern comment html_comment".split()
 )
+# The line break ends a `// comment` at the end of the source.
+_OPENED, _CLOSED = "(", "\n)"
 _INDEX = re.compile(r"0|[1-9][0-9]{0,14}")
 # Names that cannot be variables in strict code (ECMA-262 §12.7.2), so cannot name a node either.
 RESERVED_WORDS = frozenset(
@@ -132,6 +134,13 @@ def parser() -> Parser:
     return Parser(Language(tree_sitter_javascript.language()))
 
 
+def _tree(source: str, is_body: bool) -> tuple[bytes, Node]:
+    """What is parsed for a source, an expression in parentheses, and its syntax tree."""
+    text = source if is_body else f"{_OPENED}{source}{_CLOSED}"
+    encoded = text.encode("utf-8", "surrogatepass")
+    return encoded, parser().parse(encoded).root_node
+
+
 @lru_cache(maxsize=4096)
 def outer_names(source: str, *, is_body: bool = False) -> tuple[Use, ...]:
     """The uses of names that ``source`` does not itself declare.
@@ -149,9 +158,7 @@ def outer_names(source: str, *, is_body: bool = False) -> tuple[Use, ...]:
         In the order of the text; a name that is used twice is there twice. Where the syntax is
         wrong the result is what could be read; judging the syntax is the engine's part.
     """
-    prefix, suffix = ("", "") if is_body else ("(", "\n)")
-    encoded = (prefix + source + suffix).encode("utf-8", "surrogatepass")
-    root = parser().parse(encoded).root_node
+    encoded, root = _tree(source, is_body)
     reader = _Reader()
     reader.read(root)
     found = []
@@ -162,7 +169,7 @@ def outer_names(source: str, *, is_body: bool = False) -> tuple[Use, ...]:
         byte = node.start_byte
         # Where the syntax is wrong the parser puts empty names in, to go on.
         if name and not scope.declares(name):
-            found.append(Use(name, offset - len(prefix), way))
+            found.append(Use(name, offset - (0 if is_body else len(_OPENED)), way))
     return tuple(found)
 
 
@@ -175,9 +182,7 @@ def assigns(source: str, *, is_body: bool = False) -> bool:
     source, is_body
         As :func:`outer_names` has them.
     """
-    prefix, suffix = ("", "") if is_body else ("(", "\n)")
-    text = (prefix + source + suffix).encode("utf-8", "surrogatepass")
-    todo = [parser().parse(text).root_node]
+    todo = [_tree(source, is_body)[1]]
     while todo:
         node = todo.pop()
         if node.type in _ASSIGNMENTS:
@@ -193,9 +198,7 @@ def is_complete(source: str, *, is_body: bool = False) -> bool:
     ``1); evil(); (2`` would fit between the parentheses that the compiler puts around it; it is not
     one expression.
     """
-    prefix, suffix = ("", "") if is_body else ("(", "\n)")
-    text = (prefix + source + suffix).encode("utf-8", "surrogatepass")
-    root = parser().parse(text).root_node
+    text, root = _tree(source, is_body)
     if root.has_error or _has_html_comment(text, root):
         return False
     if is_body:

@@ -49,7 +49,7 @@ def _frame(parameters: FrameParameters) -> pd.DataFrame:
     wanted = list(names) if names else list(parameters.columns)
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
-        from ...language.problems import did_you_mean
+        from ...hints import did_you_mean
 
         hint = did_you_mean(missing[0], [str(name) for name in frame.columns])
         raise NodeError(f"The value has no column {missing[0]!r}.", hint=hint)

@@ -77,7 +77,7 @@ def find_function(name: str, namespace: Mapping[str, Any]) -> Any:
         raise NodeError(
             f"{name!r} is not a function but a value of type {type(function).__name__}."
         )
-    from ...language.problems import did_you_mean
+    from ...hints import did_you_mean
 
     known = [key for key, value in namespace.items() if inspect.isfunction(value)]
     hint = did_you_mean(name, [key for key in known if not key.startswith("_")])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
-from ...language.problems import did_you_mean
+from ...hints import did_you_mean
 from ...models.run import Status
 from ..options.records import RunRecords
 from .recorded import RecordedRun

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import FlowFailedError, InputError
 from ...frames import to_frame
-from ...language.problems import did_you_mean
+from ...hints import did_you_mean
 from ...models.run import Status
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from ....errors import NodeError
 from ....frames import row_count
 from ....frames.convert import is_table
-from ....language.problems import did_you_mean
+from ....hints import did_you_mean
 from ..base import Action, ActionContext, Parameters
 from .errors import FormatError
 from .formats import (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ....config import FOLDER, Workspace, resolved
 from ....errors import InputError, NodeError
-from ....language.problems import did_you_mean
+from ....hints import did_you_mean
 from ...options.files import FileOptions
 
 # Not blocking, since opening a FIFO would wait for someone to write to it.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....errors import NodeError
 from ....frames.convert import MixedColumnError, from_arrow, is_table, to_arrow, to_frame
-from ....language.problems import did_you_mean
+from ....hints import did_you_mean
 from .parsing import database, table_names, unknown_tables
 from .stopping import Stopper
 
